@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+package audit
+
+// Verdict is what happened to an action.
+type Verdict string
+
+const (
+	Allow     Verdict = "allow"      // allowed, recorded one by one
+	Deny      Verdict = "deny"       // refused; Errno is what the program saw
+	WouldDeny Verdict = "would-deny" // allowed because the policy only observes
+	Audit     Verdict = "audit"      // allowed by a rule that asks for a record
+)
+
+// Decision is one verdict of the kernel, or of the agent where KSeq is zero.
+// Empty texts and zero identities are left out of the line.
+type Decision struct {
+	Verdict Verdict
+	Action  string // as in policies: "file.read", "network.request", ...
+	Hook    string // LSM hook that decided: "file_open", ...
+
+	CPU        uint32
+	KSeq       uint64 // kernel sequence number on that CPU, from 1; 0: not from the kernel
+	KernelTime uint64 // boottime at the decision in nanoseconds
+
+	Subject   []byte // path, or "addr:port/proto" for network requests; any bytes
+	SubjectID FileID
+	Class     string // what the subject belongs to: "root", "volume", "own-net", "node-net"
+	Network   Network
+
+	Rule       string // id of the rule that decided
+	RuleNumber uint32 // its number in the compiled table
+	Reason     string // the rule's reason, for people
+	Errno      uint16 // what the program saw; 0 if allowed
+
+	Process  Process
+	Parent   Parent
+	CgroupID uint64
+	Pod      Pod
+	Policy   Policy
+}
+
+// Network is the peer of a network request. It repeats what Subject says in
+// fields of its own.
+type Network struct {
+	Addr     string // textual IP address, or the name asked for
+	Port     uint16
+	Protocol string // "tcp", "udp"
+}
+
+// Process is who acted. PID and start time together name a process for as long
+// as the machine is up.
+type Process struct {
+	PID, TID  uint32 // in the node's pid namespace
+	StartTime uint64 // boottime in nanoseconds
+	UID, GID  uint32 // in the node's user namespace
+	Comm      []byte // as the kernel has it; a program can change it at will
+	Exe       []byte // path of the executable
+	ExeID     FileID
+}
+
+// Parent is the process that the actor's parent was at the decision.
+type Parent struct {
+	PID       uint32
+	StartTime uint64 // boottime in nanoseconds
+	Comm      []byte
+}
+
+// Pod says for whom the process works. All of it is optional.
+type Pod struct {
+	UID, Namespace, Name string
+	Container            string // name in the pod
+	ContainerID          string
+	Image                string // digest
+}
+
+// Policy names a policy by what was written and by what was loaded.
+type Policy struct {
+	Name       string
+	SourceHash Hash // of the policy's source bytes
+	TableHash  Hash // of the compiled table
+}
+
+func (d *Decision) Kind() string   { return KindDecision }
+func (d *Decision) critical() bool { return d.Verdict == Deny }
+
+func (d *Decision) appendFields(e *encoder) {
+	e.name("verdict", string(d.Verdict))
+	e.name("action", d.Action)
+	e.name("hook", d.Hook)
+	e.uint("cpu", uint64(d.CPU))
+	e.uint("kseq", d.KSeq)
+	e.uint("ktime", d.KernelTime)
+	d.appendIdentity(e)
+	if d.Errno != 0 {
+		e.uint("errno", uint64(d.Errno))
+	}
+	d.appendActors(e)
+}
+
+func (d *Decision) appendIdentity(e *encoder) {
+	text(e, "subject", d.Subject, true)
+	d.SubjectID.appendTo(e, "subject_id")
+	text(e, "class", d.Class, false)
+	if d.Network != (Network{}) {
+		text(e, "addr", d.Network.Addr, false)
+		e.uint("port", uint64(d.Network.Port))
+		text(e, "protocol", d.Network.Protocol, false)
+	}
+	text(e, "rule", d.Rule, false)
+	e.uint("rule_number", uint64(d.RuleNumber))
+	text(e, "reason", d.Reason, false)
+}
+
+func (d *Decision) appendActors(e *encoder) {
+	d.Process.appendTo(e)
+	if d.Parent.PID != 0 {
+		e.open("parent")
+		e.uint("pid", uint64(d.Parent.PID))
+		e.uint("start", d.Parent.StartTime)
+		text(e, "comm", d.Parent.Comm, false)
+		e.close()
+	}
+	e.uint("cgroup_id", d.CgroupID)
+	d.Pod.appendTo(e)
+	d.Policy.appendTo(e)
+}
+
+func (p *Process) appendTo(e *encoder) {
+	e.open("process")
+	e.uint("pid", uint64(p.PID))
+	e.uint("tid", uint64(p.TID))
+	e.uint("start", p.StartTime)
+	e.uint("uid", uint64(p.UID))
+	e.uint("gid", uint64(p.GID))
+	text(e, "comm", p.Comm, false)
+	text(e, "exe", p.Exe, false)
+	p.ExeID.appendTo(e, "exe_id")
+	e.close()
+}
+
+func (p *Pod) appendTo(e *encoder) {
+	if *p == (Pod{}) {
+		return
+	}
+	e.open("pod")
+	text(e, "uid", p.UID, false)
+	text(e, "namespace", p.Namespace, false)
+	text(e, "name", p.Name, false)
+	text(e, "container", p.Container, false)
+	text(e, "container_id", p.ContainerID, false)
+	text(e, "image", p.Image, false)
+	e.close()
+}
+
+func (p *Policy) appendTo(e *encoder) {
+	e.open("policy")
+	text(e, "name", p.Name, true)
+	e.hash("source", p.SourceHash)
+	e.hash("table", p.TableHash)
+	e.close()
+}

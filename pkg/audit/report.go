@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+
+package audit
+
+import (
+	"encoding/json"
+	"io"
+)
+
+// Exit codes of a verification, see [Report.ExitCode].
+const (
+	// ExitProven: everything in the log holds together up to its last commit
+	// record, and the kernel's counters balance. In this version that is said
+	// of an unsigned and unanchored log; Report.Statement says what it is worth.
+	ExitProven = 0
+	// ExitTampered: a record contradicts another one, or itself, and no crash
+	// explains it.
+	ExitTampered = 1
+	// ExitIncomplete: there are bytes after the last commit record, or no
+	// commit record at all. A crash leaves a log like that.
+	ExitIncomplete = 2
+	// ExitLoss: the chain holds, but decisions of the kernel are neither in the
+	// log nor declared lost.
+	ExitLoss = 3
+)
+
+// Report is what a verification found.
+type Report struct {
+	Path     string   `json:"path"`
+	Origin   string   `json:"origin,omitempty"`
+	Segments []string `json:"segments"`
+
+	Records   uint64     `json:"records"`   // whole lines that verify, committed or not
+	FirstSeq  uint64     `json:"first_seq"` // of the records present
+	LastSeq   uint64     `json:"last_seq"`
+	FirstTime string     `json:"first_time,omitempty"`
+	LastTime  string     `json:"last_time,omitempty"`
+	Commits   uint64     `json:"commits"`
+	Committed *Committed `json:"committed"` // the last commit record; nil if there is none
+
+	TailBytes   int64  `json:"tail_bytes"`   // after the last commit record
+	TailRecords uint64 `json:"tail_records"` // whole records among them
+
+	Bad *BadRecord `json:"bad,omitempty"` // the first bad record; nil if there is none
+
+	Kinds      map[string]uint64 `json:"kinds"`
+	Verdicts   map[string]uint64 `json:"verdicts"` // of decision records, and of counted ones with their counts
+	Recoveries []Recovered       `json:"recoveries,omitempty"`
+	Balance    Balance           `json:"balance"`
+
+	Statement []string `json:"statement"` // what is and is not proven, in words
+}
+
+// Committed is where the last commit record ends.
+type Committed struct {
+	Seq     uint64 `json:"seq"` // of the commit record itself
+	Segment string `json:"segment"`
+	Offset  int64  `json:"offset"` // of the first byte after it
+	Size    uint64 `json:"size"`   // records in the tree it commits to
+	Root    string `json:"root"`   // RFC 6962 root of these, in hex
+	Head    string `json:"head"`   // leaf hash of the last of these, in hex
+}
+
+// BadRecord is the first record that does not hold.
+type BadRecord struct {
+	Segment string `json:"segment"` // file name, or "origin"
+	Line    uint64 `json:"line"`    // in that file, from 1
+	Seq     uint64 `json:"seq"`     // sequence number that belongs there
+	Offset  int64  `json:"offset"`  // of the line's first byte in the file
+	Problem string `json:"problem"`
+}
+
+// Recovered is a recovery record: bytes that a crash left behind the last
+// commit record were set aside.
+type Recovered struct {
+	Seq       uint64 `json:"seq"`
+	Discarded uint64 `json:"discarded"` // bytes
+	SHA256    string `json:"sha256"`
+	File      string `json:"file"` // where the bytes were kept
+}
+
+// ExitCode is the verdict as an exit status. A bad record outweighs loss, and
+// loss an incomplete end.
+func (r *Report) ExitCode() int {
+	switch {
+	case r.Bad != nil:
+		return ExitTampered
+	case r.Balance.Unexplained > 0:
+		return ExitLoss
+	case r.Committed == nil || r.TailBytes > 0:
+		return ExitIncomplete
+	}
+	return ExitProven
+}
+
+// JSON writes the report as one indented JSON object.
+func (r *Report) JSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
