@@ -2,18 +2,25 @@
 
 package audit
 
+import (
+	"maps"
+	"slices"
+)
+
 // Balance compares the log with the kernel's counters; section 6 of the format.
-// All numbers are decisions. They are sums over all CPUs, boots and loads of the
+// All numbers are decisions, summed over every CPU, boot and load of the kernel
 // programs that the log covers.
 type Balance struct {
-	Seen        uint64       `json:"seen"`        // kernel sequence numbers present in records
-	Counted     uint64       `json:"counted"`     // allows in counted records
-	Declared    uint64       `json:"declared"`    // declared lost by loss records
-	Unexplained uint64       `json:"unexplained"` // neither present nor declared, though the counters confirm them
-	Open        uint64       `json:"open"`        // missing, but not confirmed by a later heartbeat or stop
-	Repeated    uint64       `json:"repeated"`    // present twice, or present and declared lost
-	Loads       int          `json:"loads"`       // loads of the kernel programs
-	CPUs        []CPUBalance `json:"cpus"`        // of the last load, and of others only where something is unexplained
+	Seen        uint64 `json:"seen"`        // kernel sequence numbers present in records
+	Counted     uint64 `json:"counted"`     // allows in counted records
+	Declared    uint64 `json:"declared"`    // declared lost by loss records
+	Unexplained uint64 `json:"unexplained"` // confirmed by the counters, but neither present nor declared
+	Open        uint64 `json:"open"`        // missing, but not confirmed by a later heartbeat or stop
+	Repeated    uint64 `json:"repeated"`    // present twice, or present and declared lost
+	Loads       int    `json:"loads"`       // loads of the kernel programs
+	// CPUs has those of the last load, and of others where something is
+	// unexplained, up to a hundred.
+	CPUs []CPUBalance `json:"cpus"`
 }
 
 // CPUBalance is the balance of one CPU under one load of the kernel programs.
@@ -28,4 +35,148 @@ type CPUBalance struct {
 	Unexplained uint64    `json:"unexplained"`
 	Open        uint64    `json:"open"`
 	FirstGap    *SeqRange `json:"first_gap,omitempty"`
+}
+
+const (
+	maxCPU = 8192    // beyond what Linux can be built for
+	maxSeq = 1 << 62 // beyond what a kernel can count
+)
+
+// accountant keeps the balance of the load that the log is at.
+type accountant struct {
+	total      Balance
+	boot, load string
+	started    bool
+	cpus       map[uint32]*cpuAccount
+	countedLog uint64 // allows in counted records of this load
+}
+
+type cpuAccount struct {
+	set       rangeSet // numbers seen or declared lost
+	base      uint64   // numbers up to here are not expected
+	reported  uint64   // last number the kernel reported
+	confirmed uint64
+	seen      uint64
+	declared  uint64
+	unranged  uint64 // declared without saying which
+
+	countedBase  uint64
+	countedFinal uint64 // by the kernel, when every one was in the log
+}
+
+func (a *accountant) cpu(n uint32) *cpuAccount {
+	if a.cpus == nil {
+		a.cpus = map[uint32]*cpuAccount{}
+	}
+	c := a.cpus[n]
+	if c == nil {
+		c = &cpuAccount{}
+		a.cpus[n] = c
+	}
+	return c
+}
+
+// enter is told of every record's boot.
+func (a *accountant) enter(boot string) {
+	if a.boot != boot {
+		a.closeLoad(false)
+		a.boot, a.load = boot, ""
+	}
+}
+
+func (a *accountant) decision(cpu uint32, kseq uint64) {
+	if kseq == 0 || kseq > maxSeq {
+		return
+	}
+	c := a.cpu(cpu)
+	c.seen++
+	a.total.Repeated += c.set.add(kseq, kseq)
+}
+
+func (a *accountant) counted(n uint64) {
+	a.countedLog += n
+	a.total.Counted += n
+}
+
+func (a *accountant) loss(cpu uint32, ranges []SeqRange, count uint64) {
+	c := a.cpu(cpu)
+	for _, r := range ranges {
+		if r.From == 0 || r.From > r.To || r.To > maxSeq {
+			continue
+		}
+		c.declared += r.To - r.From + 1
+		a.total.Repeated += c.set.add(r.From, r.To)
+	}
+	c.declared += count
+	c.unranged += count
+}
+
+// start begins a load, or goes on with the one before.
+func (a *accountant) start(load string, cpus []cpuCounters) {
+	if !a.started || load == "" || load != a.load {
+		a.closeLoad(false)
+		a.load, a.started = load, true
+		for _, k := range cpus {
+			c := a.cpu(k.CPU)
+			c.base, c.reported, c.confirmed, c.countedBase = k.Seq, k.Seq, k.Seq, k.Counted
+		}
+		return
+	}
+	a.counters(cpus, false)
+}
+
+// counters takes a snapshot of the kernel's counters. What an earlier snapshot
+// reported has had time to arrive; what this one reports only if it is final.
+func (a *accountant) counters(cpus []cpuCounters, final bool) {
+	for _, k := range cpus {
+		c := a.cpu(k.CPU)
+		c.confirmed = max(c.confirmed, c.reported)
+		c.reported = max(c.reported, k.Seq)
+		if final {
+			c.confirmed = c.reported
+			c.countedFinal = k.Counted
+		}
+	}
+}
+
+// closeLoad adds the load's numbers to the total.
+func (a *accountant) closeLoad(last bool) {
+	if len(a.cpus) == 0 {
+		return
+	}
+	a.total.Loads++
+	var counted uint64
+	for _, n := range slices.Sorted(maps.Keys(a.cpus)) {
+		c := a.cpus[n]
+		b := c.balance()
+		b.BootID, b.LoadID, b.CPU = a.boot, a.load, n
+		a.total.Seen += b.Seen
+		a.total.Declared += b.Declared
+		a.total.Unexplained += b.Unexplained
+		a.total.Open += b.Open
+		if (last || b.Unexplained > 0) && len(a.total.CPUs) < 100 {
+			a.total.CPUs = append(a.total.CPUs, b)
+		}
+		counted += max(c.countedFinal, c.countedBase) - c.countedBase
+	}
+	if counted > a.countedLog {
+		a.total.Unexplained += counted - a.countedLog
+	}
+	a.cpus, a.countedLog = nil, 0
+}
+
+func (c *cpuAccount) balance() CPUBalance {
+	b := CPUBalance{Seen: c.seen, Declared: c.declared, Confirmed: c.confirmed, Last: c.reported}
+	if n := len(c.set.r); n > 0 {
+		b.Last = max(b.Last, c.set.r[n-1].To)
+	}
+	b.Unexplained, b.FirstGap = c.set.missing(c.base+1, c.confirmed)
+	b.Open, _ = c.set.missing(max(c.base, c.confirmed)+1, b.Last)
+	explained := min(c.unranged, b.Unexplained)
+	b.Unexplained -= explained
+	b.Open -= min(c.unranged-explained, b.Open)
+	if b.Unexplained == 0 {
+		b.FirstGap = nil
+	}
+	return b
 }

@@ -71,21 +71,15 @@ func (l *Log) Origin() string { return l.origin }
 // Errors: [ErrQueueFull] and [ErrRecordTooLarge] concern this record only;
 // [ErrClosed] and *[FailedError] are final.
 func (l *Log) Append(rec Record) error {
-	if s, ok := rec.(splitter); ok {
-		if parts := s.split(); parts != nil {
-			for _, p := range parts {
-				if err := l.Append(p); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
 	now := l.opts.Machine.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
 		return err
+	}
+	if l.full() {
+		l.refused++
+		return ErrQueueFull
 	}
 	return l.enqueue(rec, now)
 }
@@ -100,13 +94,30 @@ func (l *Log) usable() error {
 	return nil
 }
 
-// enqueue is called with mu held.
+// full is called with mu held.
+func (l *Log) full() bool {
+	return len(l.pend.entries)+len(l.taken.entries) >= l.opts.QueueRecords ||
+		len(l.pend.buf)+len(l.taken.buf) >= l.opts.QueueBytes
+}
+
+// enqueue is called with mu held. The parts of a record too long for one line
+// are queued together, even if they pass the queue's bound.
 func (l *Log) enqueue(rec Record, now time.Time) error {
-	p := &l.pend
-	if len(p.entries)+len(l.taken.entries) >= l.opts.QueueRecords || len(p.buf)+len(l.taken.buf) >= l.opts.QueueBytes {
-		l.refused++
-		return ErrQueueFull
+	if s, ok := rec.(splitter); ok {
+		if parts := s.split(); parts != nil {
+			for _, part := range parts {
+				if err := l.enqueueOne(part, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 	}
+	return l.enqueueOne(rec, now)
+}
+
+func (l *Log) enqueueOne(rec Record, now time.Time) error {
+	p := &l.pend
 	var err error
 	if p.buf, err = appendBody(p.buf, rec); err != nil {
 		return err
@@ -157,17 +168,20 @@ func (l *Log) Flush(ctx context.Context) error {
 }
 
 // Close appends the last records given, normally an [AgentStop], makes
-// everything durable and lets go of the directory. Even if ctx ends first the
-// log is closed for appending. A second Close returns ErrClosed.
+// everything durable and lets go of the directory. No record of anybody else
+// comes after or between the last ones. Even if ctx ends first the log is closed
+// for appending. A second Close returns ErrClosed.
 func (l *Log) Close(ctx context.Context, last ...Record) error {
 	var err error
-	for _, rec := range last {
-		err = errors.Join(err, l.Append(rec))
-	}
 	l.mu.Lock()
 	if l.closing {
 		l.mu.Unlock()
 		return ErrClosed
+	}
+	for _, rec := range last {
+		if l.err == nil {
+			err = errors.Join(err, l.enqueue(rec, l.opts.Machine.Now()))
+		}
 	}
 	l.closing, l.urgent = true, true
 	l.signal()
@@ -179,8 +193,8 @@ func (l *Log) Close(ctx context.Context, last ...Record) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err != nil && !errors.Is(err, l.err) {
-		err = errors.Join(err, l.err)
+	if l.err != nil {
+		return l.err
 	}
 	return err
 }

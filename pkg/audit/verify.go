@@ -4,6 +4,13 @@ package audit
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit/vfs"
 )
@@ -18,5 +25,95 @@ type VerifyOptions struct {
 // log is in the report; an error means that it could not be read, or is
 // [ErrNoLog].
 func Verify(ctx context.Context, path string, opts VerifyOptions) (*Report, error) {
-	panic("not yet")
+	if opts.FS == nil {
+		opts.FS = vfs.OS{}
+	}
+	w := newWalker()
+	w.rep.Path = path
+	dir, err := opts.FS.IsDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("verify audit log: %w", err)
+	}
+	if dir {
+		err = w.directory(ctx, opts.FS, path)
+	} else {
+		w.anyStart = true
+		err = w.file(ctx, opts.FS, path, true)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("verify audit log %s: %w", path, err)
+	}
+	return w.report(!dir), nil
+}
+
+// directory walks all segments of a log directory.
+func (w *walker) directory(ctx context.Context, fsys vfs.FS, dir string) error {
+	names, err := fsys.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	origin, err := readAll(fsys, filepath.Join(dir, originName))
+	files := segments(names)
+	w.before = place{segment: originName}
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case err != nil && len(files) == 0:
+		return ErrNoLog
+	case err != nil:
+		w.rep.Bad = w.before.bad(errors.New("the log has segments but no origin file"))
+		return nil
+	}
+	if w.rep.Origin, err = parseOrigin(origin); err != nil {
+		w.rep.Bad = w.before.bad(err)
+		return nil
+	}
+	w.link.prev = sha256.Sum256(origin)
+	if len(files) == 0 && slices.Contains(names, birthTmpName) {
+		return w.file(ctx, fsys, filepath.Join(dir, birthTmpName), true)
+	}
+	if len(files) == 0 {
+		w.rep.Bad = w.before.bad(errors.New("the log was born, but its segments are gone"))
+	}
+	for i, name := range files {
+		if w.rep.Bad != nil {
+			break
+		}
+		if err := w.file(ctx, fsys, filepath.Join(dir, name), i == len(files)-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walker) file(ctx context.Context, fsys vfs.FS, path string, last bool) (err error) {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return w.segment(ctx, f, filepath.Base(path), last)
+}
+
+// report finishes the walk.
+func (w *walker) report(single bool) *Report {
+	r := &w.rep
+	r.LastTime = string(w.lastTime)
+	w.acct.closeLoad(true)
+	r.Balance = w.acct.total
+	r.Kinds = map[string]uint64{}
+	for k, n := range w.kinds {
+		r.Kinds[k] = *n
+	}
+	r.Statement = r.statement(single)
+	return r
+}
+
+func readAll(fsys vfs.FS, path string) (b []byte, err error) {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return io.ReadAll(io.LimitReader(f, 64<<10))
 }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// row is what [Tail] prints of a record.
+type row struct {
+	Seq     uint64 `json:"seq"`
+	Time    string `json:"time"`
+	Kind    string `json:"kind"`
+	Verdict string `json:"verdict"`
+	Action  string `json:"action"`
+	Subject string `json:"subject"`
+	Rule    string `json:"rule"`
+	Reason  string `json:"reason"`
+	Errno   uint16 `json:"errno"`
+	Count   uint64 `json:"count"`
+	Process struct {
+		PID  uint32 `json:"pid"`
+		Comm string `json:"comm"`
+		Exe  string `json:"exe"`
+	} `json:"process"`
+	Policy struct {
+		Name  string `json:"name"`
+		Table string `json:"table"`
+	} `json:"policy"`
+
+	Mode      string      `json:"mode"`
+	Version   string      `json:"version"`
+	Kernel    string      `json:"kernel"`
+	Segment   string      `json:"segment"`
+	Size      uint64      `json:"size"`
+	Root      string      `json:"root"`
+	CPU       uint32      `json:"cpu"`
+	Ranges    [][2]uint64 `json:"ranges"`
+	CPUs      []any       `json:"cpus"`
+	Discarded uint64      `json:"discarded"`
+	File      string      `json:"file"`
+}
+
+// quiet has the kinds that Tail leaves out unless asked for all.
+func (r *row) quiet() bool {
+	return r.Kind == KindCommit || r.Kind == KindHeartbeat || r.Kind == KindSegmentHeader
+}
+
+const rowFormat = "%-12s  %s  %-16s  %-40s  %-24s  %-16s  %s\n"
+
+func rowHeader(p paint) string {
+	return p.text(faint, strings.TrimRight(fmt.Sprintf(rowFormat, "TIME", fmt.Sprintf("%-12s", "VERDICT"), "ACTION", "SUBJECT", "EXE", "RULE", "REASON"), "\n")) + "\n"
+}
+
+// parseRow reads a line of a log; a line that is none becomes a row that says so.
+func parseRow(line []byte) row {
+	var r row
+	if err := json.Unmarshal(line, &r); err != nil || r.Kind == "" {
+		return row{Kind: "unreadable", Reason: string(line)}
+	}
+	return r
+}
+
+func (r *row) text(p paint) string {
+	clock := r.Time
+	if _, after, ok := strings.Cut(r.Time, "T"); ok && len(after) >= 12 {
+		clock = after[:12]
+	}
+	verdict, color := r.Verdict, ""
+	switch Verdict(r.Verdict) {
+	case Deny:
+		color = red
+	case WouldDeny:
+		color = yellow
+	case Allow, Audit:
+		color = green
+	}
+	if r.Errno != 0 {
+		verdict += " " + errnoName(r.Errno)
+	}
+	exe := r.Process.Exe
+	if exe == "" {
+		exe = r.Process.Comm
+	}
+	if r.Process.PID != 0 {
+		exe = fmt.Sprintf("%s[%d]", exe, r.Process.PID)
+	}
+	switch r.Kind {
+	case KindDecision:
+		return fmt.Sprintf(rowFormat, safe(clock), p.text(color, fmt.Sprintf("%-12s", safe(verdict))), safe(r.Action), safe(r.Subject), safe(exe), safe(r.Rule), safe(r.Reason))
+	case KindCounted:
+		return fmt.Sprintf(rowFormat, safe(clock), p.text(color, fmt.Sprintf("%-12s", safe(verdict))), safe(r.Action), safe(r.Subject), safe(exe), safe(r.Rule), fmt.Sprintf("%d times", r.Count))
+	}
+	return p.text(faint, fmt.Sprintf("%-12s  %s  %s", safe(clock), safe(r.Kind), safe(r.details()))) + "\n"
+}
+
+func (r *row) details() string {
+	switch r.Kind {
+	case KindAgentStart:
+		return fmt.Sprintf("version %s on kernel %s", r.Version, r.Kernel)
+	case KindPolicyApplied:
+		return fmt.Sprintf("%s, mode %s, table %.16s", r.Policy.Name, r.Mode, r.Policy.Table)
+	case KindPolicyRemoved:
+		return fmt.Sprintf("%s %s", r.Policy.Name, r.Reason)
+	case KindPodClaimed, KindPodReleased:
+		return fmt.Sprintf("%s by %s", r.Subject, r.Policy.Name)
+	case KindLoss:
+		n := r.Count
+		for _, v := range r.Ranges {
+			n += v[1] - v[0] + 1
+		}
+		return fmt.Sprintf("%d decisions on cpu %d: %s", n, r.CPU, r.Reason)
+	case KindHeartbeat:
+		return fmt.Sprintf("%d cpus", len(r.CPUs))
+	case KindCommit:
+		return fmt.Sprintf("%d records, root %.16s", r.Size, r.Root)
+	case KindSegmentHeader:
+		return r.Segment
+	case KindRecovery:
+		return fmt.Sprintf("%d bytes set aside as %s: %s", r.Discarded, r.File, r.Reason)
+	}
+	return r.Reason
+}
+
+// errnoName names the errors that a denied program can see; the numbers are
+// Linux's, wherever the log is read.
+func errnoName(n uint16) string {
+	switch n {
+	case 1:
+		return "EPERM"
+	case 2:
+		return "ENOENT"
+	case 13:
+		return "EACCES"
+	case 111:
+		return "ECONNREFUSED"
+	}
+	return fmt.Sprintf("errno %d", n)
+}

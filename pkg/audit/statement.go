@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+
+package audit
+
+import "fmt"
+
+// statement says in words what the report proves.
+func (r *Report) statement(single bool) []string {
+	var s []string
+	add := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
+	switch {
+	case r.Bad != nil && r.Bad.Segment == originName:
+		add("The log does not hold: %s.", r.Bad.Problem)
+	case r.Bad != nil:
+		add("Record %d does not hold (%s line %d, byte %d): %s.", r.Bad.Seq, r.Bad.Segment, r.Bad.Line, r.Bad.Offset, r.Bad.Problem)
+		add("The %d records before it hold. Nothing from it on is proven.", r.Records)
+	case r.Committed == nil:
+		add("No commit record: nothing in this log was ever durable.")
+	default:
+		add("Complete from record %d to %d: every record is the one that its successor and the commit record name.", r.FirstSeq, r.Committed.Seq)
+	}
+	if r.Bad == nil && r.TailBytes > 0 {
+		add("%d bytes after the last commit record (%d whole records) are not part of the log yet. A writer at work or a crash leaves such bytes; the next start sets them aside.", r.TailBytes, r.TailRecords)
+	}
+	if single {
+		add("A single segment was checked: that it follows what came before, and belongs to an origin, was not.")
+	}
+	for _, v := range r.Recoveries {
+		add("At record %d, %d bytes after the last commit were set aside as %s.", v.Seq, v.Discarded, v.File)
+	}
+	b := &r.Balance
+	add("Kernel decisions: %d in the log, %d counted, %d declared lost, %d unexplained, %d not confirmed yet.", b.Seen, b.Counted, b.Declared, b.Unexplained, b.Open)
+	if b.Repeated > 0 {
+		add("%d kernel sequence numbers occur twice.", b.Repeated)
+	}
+	add("The log is unsigned and unanchored in this version. It proves that nobody changed, removed, added or moved a record without recomputing every later one. It cannot prove that nobody did recompute them, nor that the log was not cut back to an earlier commit record or replaced as a whole: keep the root of record %s elsewhere to prove that later.", r.lastSize())
+	return s
+}
+
+func (r *Report) lastSize() string {
+	if r.Committed == nil {
+		return "(none)"
+	}
+	return fmt.Sprintf("%d, %s", r.Committed.Seq, r.Committed.Root)
+}
