@@ -1,0 +1,126 @@
+# What the project builds, tests and measures. `make` alone lists the targets.
+#
+# Everything fetched or built once is kept outside of the tree, in $(CACHE); consoles and images of guests are in .testbed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# A clone that belongs to another user cannot be stamped.
+export GOFLAGS := -buildvcs=false $(GOFLAGS)
+.PHONY: help deps generate generate-check build check test test-long test-vm demo lint fmt bench clean unit runner tools fresh total
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safeclaw-node-agent
+OUT := $(or $(VM_OUT),$(CURDIR)/.testbed)
+
+# The kernels of `make test`; `make test-vm KERNEL=6.18` takes one.
+KERNELS ?= 6.12 6.18
+# `make test-long` adds these ways to boot the first of them.
+VARIANTS ?= SMP=2 APPEND=preempt=full
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)-$(shell go env GOVERSION)/golangci-lint
+CLANG_FORMAT := clang-format-19
+
+# What `go generate` makes.
+GENERATED = git ls-files -co --exclude-standard -- '*_bpfel.go' '*_bpfel.o' '*_bpfeb.go' '*_bpfeb.o' docs/reference
+
+# Each stage appends its sums to RESULTS; `total` adds them up.
+export RESULTS := $(OUT)/results
+
+BPF_SOURCES = git ls-files -co --exclude-standard -- 'bpf/*.c' 'bpf/*.h'
+
+COUNT = go run ./test/vm/count
+STAGE = @printf '\n== %s\n'
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
+
+deps: ## install what is missing: Debian packages, Go modules, linter, kernels of the guests
+	@test/vm/deps $(KERNELS)
+	@$(MAKE) tools
+
+generate: ## compile the BPF programs and their Go types (go generate, clang-19)
+	go generate ./...
+
+generate-check: ## prove that the committed output of `make generate` regenerates byte for byte
+	$(STAGE) generate-check
+	@mkdir -p $(OUT); $(GENERATED) | xargs -r sha256sum > $(OUT)/generated.before
+	@[ -s $(OUT)/generated.before ] || { echo "generate-check: there is no generated file"; exit 1; }
+	@go generate ./...
+	@$(GENERATED) | xargs -r sha256sum > $(OUT)/generated.after
+	@diff -u $(OUT)/generated.before $(OUT)/generated.after || { echo "generate-check: run 'make generate' and commit what it makes"; exit 1; }
+	@$(GENERATED) | xargs -r git ls-files --error-unmatch > /dev/null
+	@[ -z "$(CI)" ] || $(GENERATED) | xargs -r git diff --exit-code --
+	@wc -l < $(OUT)/generated.after | xargs printf '%s generated files are up to date\n'
+
+build: ## bin/node-agent, static
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+check: fresh unit lint ## quick: unit tests with the race detector, linters, guest tests on one kernel
+	$(STAGE) "guest tests"
+	@test/vm/run $(firstword $(KERNELS))
+	@$(MAKE) total
+
+test: fresh lint generate-check unit runner ## what guards a commit: linters, generated files, unit tests, guest tests on $(KERNELS)
+	$(STAGE) "guest tests"
+	@test/vm/run $(KERNELS)
+	@$(MAKE) total
+
+test-long: fresh lint generate-check ## all of it with raised counts: three unit runs, fuzzing, guests with two CPUs and full preemption
+	$(STAGE) "unit tests, three times"
+	@SAFECLAW_LONG=1 go test -race -count=3 -timeout 60m -json ./... | $(COUNT) -name "unit tests, three times" -result $(RESULTS)
+	$(STAGE) fuzzing
+	@test/vm/fuzz $(or $(FUZZTIME),60s)
+	@for k in $(KERNELS); do test/vm/selftest $$k; done
+	$(STAGE) "guest tests"
+	@T=1800 VM_ENV=SAFECLAW_LONG=1 test/vm/run $(KERNELS)
+	@for v in $(VARIANTS); do printf '\n== guest tests, %s\n' "$$v"; env T=1800 VM_LABEL=" $$v" "$$v" test/vm/run $(KERNELS); done
+	@$(MAKE) total
+
+test-vm: fresh ## guest tests alone: all kernels, or KERNEL=6.12; FLAGS="-test.run Open" goes to the tests
+	@test/vm/run $(or $(KERNEL),$(KERNELS)) -- $(FLAGS)
+	@$(MAKE) total
+
+demo: build ## the reference policy on a container's root: here where BPF LSM is active, else in a guest
+	@test/vm/demo
+
+lint: tools ## golangci-lint (vet, staticcheck, import directions), gofmt, clang-format
+	$(STAGE) lint
+	@$(GOLANGCI) run ./...
+	@$(GOLANGCI) fmt --diff
+	@$(BPF_SOURCES) | xargs -r $(CLANG_FORMAT) --dry-run --Werror
+	@go mod tidy -diff
+	@if command -v shellcheck > /dev/null; then shellcheck -x -P test/vm .ci/run $$(grep -lE '^#!/bin/(ba)?sh' $$(git ls-files -- test)); fi
+
+fmt: tools ## format the Go and the C sources
+	@$(GOLANGCI) fmt
+	@$(BPF_SOURCES) | xargs -r $(CLANG_FORMAT) -i
+
+bench: build ## exact guest instructions for each hook, Go benchmarks
+	@test/vm/bench
+
+clean: ## remove what was built; fetched kernels, packages and tools stay in the cache
+	rm -rf bin $(OUT)
+
+# The parts of the above.
+unit:
+	$(STAGE) "unit tests"
+	@go test -race -json ./... | $(COUNT) -name "unit tests" -result $(RESULTS)
+
+runner:
+	$(STAGE) "guest runner"
+	@test/vm/selftest $(firstword $(KERNELS))
+
+tools: $(GOLANGCI)
+
+$(GOLANGCI):
+	@printf 'building golangci-lint %s, once\n' $(GOLANGCI_VERSION)
+	@. test/vm/lib.sh; mkdir -p $(@D); GOBIN=$(@D) retry go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+fresh:
+	@mkdir -p $(OUT); rm -f $(RESULTS)
+
+total:
+	@test/vm/total $(RESULTS)
