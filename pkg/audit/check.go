@@ -15,6 +15,9 @@ func (w *walker) check(r *parsed, b []byte) error {
 	if (w.at.line == 1) != (kind == KindSegmentHeader) {
 		return errors.New("a segment begins with a segment.header record and has no other")
 	}
+	if r.f.crc != nil && kind != KindCommit {
+		return errors.New("record has a checksum but is not a commit record")
+	}
 	w.count(r.kind)
 	switch kind {
 	case KindSegmentHeader:

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+
+package audit
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/audit/vfs"
+)
+
+// memFS is a directory in memory. fail, if set, is asked before every operation
+// that changes something.
+type memFS struct {
+	mu    sync.Mutex
+	files map[string]*memFile
+	fail  func(op, name string) error
+}
+
+type memFile struct {
+	fs   *memFS
+	name string
+	data []byte
+}
+
+type memHandle struct {
+	*memFile
+	at int64
+}
+
+func newMemFS(files map[string][]byte) *memFS {
+	m := &memFS{files: map[string]*memFile{}}
+	for name, data := range files {
+		m.files["log/"+name] = &memFile{fs: m, name: name, data: bytes.Clone(data)}
+	}
+	return m
+}
+
+// snapshot copies the content of every file.
+func (m *memFS) snapshot() map[string][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[string][]byte{}
+	for name, f := range m.files {
+		out[filepath.Base(name)] = bytes.Clone(f.data)
+	}
+	return out
+}
+
+func (m *memFS) ask(op, name string) error {
+	if m.fail == nil {
+		return nil
+	}
+	return m.fail(op, filepath.Base(name))
+}
+
+func (m *memFS) get(op, name string, want bool) (*memFile, error) {
+	if err := m.ask(op, name); err != nil {
+		return nil, err
+	}
+	f := m.files[name]
+	if (f != nil) != want {
+		err := fs.ErrNotExist
+		if f != nil {
+			err = fs.ErrExist
+		}
+		return nil, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	return f, nil
+}
+
+func (m *memFS) Create(name string) (vfs.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, err := m.get("create", name, false); err != nil {
+		return nil, err
+	}
+	f := &memFile{fs: m, name: name}
+	m.files[name] = f
+	return &memHandle{memFile: f}, nil
+}
+
+func (m *memFS) Open(name string) (vfs.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f, err := m.get("open", name, true)
+	if err != nil {
+		return nil, err
+	}
+	return &memHandle{memFile: f}, nil
+}
+
+func (m *memFS) Append(name string) (vfs.File, error) { return m.Open(name) }
+func (m *memFS) MkdirAll(dir string) error            { return m.ask("mkdir", dir) }
+func (m *memFS) SyncDir(dir string) error             { return m.ask("syncdir", dir) }
+func (m *memFS) IsDir(name string) (bool, error)      { return name == "log", nil }
+func (m *memFS) Lock(name string) (io.Closer, error)  { return io.NopCloser(nil), m.ask("lock", name) }
+
+func (m *memFS) ReadDir(string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var names []string
+	for _, n := range slices.Sorted(maps.Keys(m.files)) {
+		names = append(names, filepath.Base(n))
+	}
+	return names, nil
+}
+
+func (m *memFS) Rename(from, to string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f, err := m.get("rename", from, true)
+	if err != nil {
+		return err
+	}
+	delete(m.files, from)
+	m.files[to] = f
+	return nil
+}
+
+func (m *memFS) Remove(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, err := m.get("remove", name, true); err != nil {
+		return err
+	}
+	delete(m.files, name)
+	return nil
+}
+
+func (h *memHandle) Read(b []byte) (int, error) {
+	n, err := h.ReadAt(b, h.at)
+	h.at += int64(n)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+func (h *memHandle) ReadAt(b []byte, off int64) (int, error) {
+	h.fs.mu.Lock()
+	defer h.fs.mu.Unlock()
+	if off >= int64(len(h.data)) {
+		return 0, io.EOF
+	}
+	n := copy(b, h.data[off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Write writes half when it is to fail.
+func (h *memHandle) Write(b []byte) (int, error) {
+	h.fs.mu.Lock()
+	defer h.fs.mu.Unlock()
+	if err := h.fs.ask("write", h.name); err != nil {
+		h.data = append(h.data, b[:len(b)/2]...)
+		return len(b) / 2, err
+	}
+	h.data = append(h.data, b...)
+	return len(b), nil
+}
+
+func (h *memHandle) Size() (int64, error) {
+	h.fs.mu.Lock()
+	defer h.fs.mu.Unlock()
+	return int64(len(h.data)), nil
+}
+
+func (h *memHandle) Truncate(n int64) error {
+	h.fs.mu.Lock()
+	defer h.fs.mu.Unlock()
+	if err := h.fs.ask("truncate", h.name); err != nil {
+		return err
+	}
+	h.data = h.data[:n]
+	return nil
+}
+
+func (h *memHandle) Sync() error     { return h.fs.ask("sync", h.name) }
+func (h *memHandle) Datasync() error { return h.fs.ask("datasync", h.name) }
+func (h *memHandle) Close() error    { return nil }
+
+// fakeMachine has a clock that goes on by a microsecond at every look.
+type fakeMachine struct {
+	mu   sync.Mutex
+	tick time.Duration
+	boot string
+}
+
+func (m *fakeMachine) BootID() (string, error) { return m.boot, nil }
+
+func (m *fakeMachine) Boottime() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Hour + m.tick
+}
+
+func (m *fakeMachine) Now() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tick += time.Microsecond
+	return time.Unix(1_800_000_000, 0).Add(m.tick)
+}
