@@ -14,6 +14,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -69,11 +70,8 @@ func appendLine(name, line string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.WriteString(line); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	_, err = f.WriteString(line)
+	return errors.Join(err, f.Close())
 }
 
 // event is a line of go test -json.
