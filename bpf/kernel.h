@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The few kernel types and fields in use. CO-RE relocates every access to the
+ * running kernel's layout, so only names and types matter here, not order.
+ * Constants are not in BTF; each names the header it was taken from.
+ */
+#pragma once
+#include "helpers.h"
+
+#define EAGAIN 11
+#define ENOMEM 12
+#define EACCES 13
+#define EINVAL 22
+
+#define FMODE_READ 1	   /* include/linux/fs.h */
+#define FMODE_WRITE 2	   /* include/linux/fs.h */
+#define FMODE_EXEC 0x20	   /* include/linux/fs.h; in f_flags only an exec sets it, VALID_OPEN_FLAGS lacks it */
+#define O_TRUNC 01000	   /* include/uapi/asm-generic/fcntl.h */
+#define PROT_EXEC 4	   /* include/uapi/asm-generic/mman-common.h */
+#define MNT_INTERNAL 0x4000 /* include/linux/mount.h: made by the kernel for itself */
+#define AF_UNSPEC 0	   /* include/linux/socket.h */
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6 /* include/uapi/linux/in.h */
+#define IPPROTO_UDP 17
+#define IPPROTO_MPTCP 262
+#define S_IFMT 0170000
+#define S_IFDIR 0040000
+
+struct qstr {
+	u32 len;
+	const unsigned char *name;
+} __core;
+
+struct super_block {
+	u32 s_dev;
+} __core;
+
+struct inode {
+	u16 i_mode;
+	u32 i_nlink;
+	unsigned long i_ino;
+	struct super_block *i_sb;
+} __core;
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+} __core;
+
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+} __core;
+
+struct vfsmount {
+	struct dentry *mnt_root;
+	int mnt_flags;
+} __core;
+
+struct mnt_namespace;
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
+} __core;
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+} __core;
+
+struct file {
+	u32 f_mode;
+	u32 f_flags;
+	struct path f_path;
+	struct inode *f_inode;
+} __core;
+
+struct fs_struct {
+	struct path root;
+} __core;
+
+struct ns_common {
+	u32 inum;
+} __core;
+
+struct net {
+	struct ns_common ns;
+} __core;
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+	struct net *net_ns;
+} __core;
+
+struct kernfs_node {
+	u64 id;
+} __core;
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+} __core;
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+} __core;
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} __core;
+
+struct bpf_local_storage;
+
+struct task_struct {
+	int pid;
+	int tgid;
+	unsigned in_execve : 1;
+	u64 start_boottime;
+	char comm[16];
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct fs_struct *fs;
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
+	struct bpf_local_storage *bpf_storage;
+} __core;
+
+struct linux_binprm {
+	struct file *file;
+} __core;
+
+struct vm_area_struct {
+	struct file *vm_file;
+} __core;
+
+typedef struct {
+	struct net *net;
+} __core possible_net_t;
+
+struct sock_common {
+	u16 skc_family;
+	possible_net_t skc_net;
+} __core;
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_type;
+	u16 sk_protocol;
+} __core;
+
+struct unix_sock {
+	struct sock sk;
+	struct path path;
+} __core;
+
+struct socket {
+	struct sock *sk;
+} __core;
+
+struct sockaddr {
+	u16 sa_family;
+} __core;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __core;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} __core;
+
+/*
+ * A bit field has no address, so CO-RE cannot relocate a plain access. The
+ * second arguments are enum bpf_field_info_kind (tools/lib/bpf/bpf_core_read.h):
+ * 0 byte offset, 1 byte size, 4 left shift, 5 right shift of the 64-bit value.
+ */
+static __always_inline u64 task_in_execve(struct task_struct *t)
+{
+	const void *p = (const void *)t + __builtin_preserve_field_info(t->in_execve, 0);
+	u64 val = 0;
+
+	switch (__builtin_preserve_field_info(t->in_execve, 1)) {
+	case 1:
+		val = *(const u8 *)p;
+		break;
+	case 2:
+		val = *(const u16 *)p;
+		break;
+	case 4:
+		val = *(const u32 *)p;
+		break;
+	case 8:
+		val = *(const u64 *)p;
+		break;
+	}
+	val <<= __builtin_preserve_field_info(t->in_execve, 4);
+	val >>= __builtin_preserve_field_info(t->in_execve, 5);
+	return val;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * All maps. Sizes marked "loader" are placeholders that pkg/loader sets before
+ * loading. Inner maps give sizes as numbers: clang emits only a forward
+ * declaration for a struct that nothing but an inner map uses.
+ */
+#pragma once
+#include "types.h"
+
+const volatile struct settings settings = {};
+const volatile struct abi abi __attribute__((used)) = {};
+
+/* cgroup id -> binding. The agent writes it; cgroup_mkdir copies it to children. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct binding);
+} bindings SEC(".maps");
+
+/* task -> armed record. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct armed_task);
+} armed_tasks SEC(".maps");
+
+/* slot -> policy tables, swapped whole. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SLOTS_SMALL);
+	__type(key, u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(max_entries, 1);
+		__uint(key_size, 4);
+		__uint(value_size, TABLE_SMALL);
+	});
+} policies_small SEC(".maps");
+
+/* slot - SLOT_LARGE -> policy tables of the large class. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SLOTS_LARGE);
+	__type(key, u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(max_entries, 1);
+		__uint(key_size, 4);
+		__uint(value_size, TABLE_LARGE);
+	});
+} policies_large SEC(".maps");
+
+/* slot -> decisions per rule number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SLOTS_SMALL + SLOTS_LARGE);
+	__type(key, u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(map_flags, BPF_F_INNER_MAP);
+		__uint(max_entries, 1);
+		__uint(key_size, 4);
+		__uint(value_size, 8);
+	});
+} rule_counts SEC(".maps");
+
+/* 0 -> the current map of counted allows; the agent swaps it whole, then reads the old one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_HASH);
+		__uint(max_entries, 16384);
+		__uint(key_size, 32);
+		__uint(value_size, 32);
+	});
+} counted SEC(".maps");
+
+/* Scratch slots: loader (SCRATCH_PER_CPU per possible CPU). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCRATCH_PER_CPU);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpu_stats);
+} stats SEC(".maps");
+
+/* Decisions, in commit order: loader sets the size, a power of two. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 24);
+	__type(value, struct event);
+} events SEC(".maps");

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From a verdict to its trace and the hook's return value. Every decision is
+ * counted in the CPU's statistics and per rule, and then is exactly one of:
+ * counted in the map `counted`, sent to the ring, or lost with its sequence
+ * number taken, so that the gap shows. Losing a record changes the verdict only
+ * under `onAuditLoss: deny`.
+ */
+#pragma once
+#include "match.h"
+#include "task.h"
+
+/* One judged action. */
+struct act {
+	struct armed_task *task;
+	struct scratch *s;
+	struct tables t;
+	u32 pos;
+	u32 requested;
+	u8 class;
+	u8 action;
+	u8 hook;
+	struct outcome o;
+};
+
+static __always_inline void fill_event(struct event *e, struct act *x, u32 verdict, s32 ret)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct task_struct *parent = t->real_parent;
+	u64 id = bpf_get_current_uid_gid();
+
+	e->version = ABI_VERSION;
+	e->kind = EVENT_DECISION;
+	e->action = x->action;
+	e->verdict = verdict;
+	e->hook = x->hook;
+	e->rule = x->o.rule;
+	e->ret = ret;
+	e->time = bpf_ktime_get_boot_ns();
+	e->cgroup = x->task->cgroup;
+	e->table_id = x->t.id;
+	e->slot = x->task->slot;
+	e->tid = t->pid;
+	e->tgid = t->tgid;
+	e->uid = id;
+	e->gid = id >> 32;
+	e->start_time = t->group_leader->start_boottime;
+	e->parent_start_time = parent->group_leader->start_boottime;
+	e->parent_tgid = parent->tgid;
+	e->exe = x->task->exe;
+	e->subject = x->o.hash;
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	bpf_probe_read_kernel(e->parent_comm, sizeof(e->parent_comm), parent->comm);
+	e->class = x->class;
+	e->flags = x->task->flags;
+	e->requested = x->requested;
+}
+
+/* 0 when the ring took it. A sequence number is used either way. */
+static __noinline int emit(struct act *x, u32 verdict, s32 ret)
+{
+	struct cpu_stats *st = cpu_stats();
+	struct event *e = &x->s->ev;
+	struct bpf_dynptr ring;
+	u32 len = PATH_END - x->pos;
+
+	if (!st)
+		return -1;
+	if (x->pos >= PATH_END || x->class == CLASS_ANONYMOUS || x->class >= CLASS_UNRESOLVABLE)
+		len = 0;
+	e->seq = __sync_fetch_and_add(&st->seq, 1) + 1;
+	e->cpu = bpf_get_smp_processor_id();
+	e->subject_len = len;
+	fill_event(e, x, verdict, ret);
+
+	/* Denials keep a quarter of the ring for themselves. */
+	if (verdict == VERDICT_ALLOW &&
+	    bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > settings.ring_bytes - settings.ring_bytes / 4) {
+		__sync_fetch_and_add(&st->lost_share, 1);
+		__sync_fetch_and_add(&st->lost, 1);
+		return -1;
+	}
+	if (bpf_ringbuf_reserve_dynptr(&events, sizeof(*e) + (len & 0x1fff), 0, &ring)) {
+		bpf_ringbuf_discard_dynptr(&ring, 0);
+		__sync_fetch_and_add(&st->lost, 1);
+		return -1;
+	}
+	bpf_dynptr_write(&ring, 0, e, sizeof(*e), 0);
+	if (len > 0 && len <= PATH_END)
+		bpf_dynptr_write(&ring, sizeof(*e), &x->s->buf[x->pos & (PATH_END - 1)], len & 0x1fff, 0);
+	bpf_ringbuf_submit_dynptr(&ring, 0);
+	__sync_fetch_and_add(&st->emitted, 1);
+	return 0;
+}
+
+static __always_inline void key_of(struct act *x, struct counted_key *k)
+{
+	k->cgroup = x->task->cgroup;
+	k->exe = x->task->exe;
+	k->subject = x->o.hash;
+	k->rule = x->o.rule;
+	k->slot = x->task->slot;
+	k->action = x->action;
+	k->hook = x->hook;
+	k->class = x->class;
+	k->reserved = 0;
+}
+
+/*
+ * 1 when the allow is counted. 0 when it must be recorded on its own: the first
+ * of its kind in an interval, so that the subject is named, and every one while
+ * the map is full.
+ */
+static __noinline int count_allow(struct act *x)
+{
+	struct counted_value *v, fresh = {};
+	struct counted_key k;
+	u32 zero = 0;
+	void *map = bpf_map_lookup_elem(&counted, &zero);
+
+	if (!map)
+		return 0;
+	key_of(x, &k);
+	v = bpf_map_lookup_elem(map, &k);
+	if (v) {
+		u64 now = bpf_ktime_get_boot_ns();
+
+		if (!v->first)
+			v->first = now;
+		v->last = now;
+		__sync_fetch_and_add(&v->count, 1);
+		return 1;
+	}
+	fresh.table_id = x->t.id;
+	bpf_map_update_elem(map, &k, &fresh, BPF_NOEXIST);
+	return 0;
+}
+
+static __always_inline void count_rule(struct act *x, struct cpu_stats *st)
+{
+	u32 slot = x->task->slot, rule = x->o.rule;
+	void *map = bpf_map_lookup_elem(&rule_counts, &slot);
+	u64 *n = NULL;
+
+	if (map)
+		n = bpf_map_lookup_elem(map, &rule);
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	else
+		__sync_fetch_and_add(&st->no_rule_count, 1);
+}
+
+/* Records the act and gives the hook's return value. */
+static __noinline int finish(struct act *x)
+{
+	struct cpu_stats *st = cpu_stats();
+	u32 verdict = VERDICT_ALLOW;
+	s32 ret = 0;
+
+	if (!st)
+		return -EACCES;
+	__sync_fetch_and_add(&st->decisions, 1);
+	count_rule(x, st);
+	if (!x->o.allow) {
+		/* Observe affects the policy's own rules only. */
+		if ((x->t.flags & TABLE_OBSERVE) && !(x->o.flags & ROW_FLOOR) &&
+		    (x->o.rule == RULE_DEFAULT || x->o.rule >= 32)) {
+			verdict = VERDICT_WOULD_DENY;
+		} else {
+			verdict = VERDICT_DENY;
+			ret = -EACCES;
+			__sync_fetch_and_add(&st->denied, 1);
+		}
+	} else if ((x->o.flags & ROW_COUNT) && count_allow(x)) {
+		__sync_fetch_and_add(&st->counted, 1);
+		return 0;
+	}
+	if (emit(x, verdict, ret) && (x->t.flags & TABLE_AUDIT_LOSS_DENY))
+		ret = -EACCES;
+	if (ret)
+		return -EACCES;
+	return 0;
+}
+
+/* A verdict that no policy row gave; the subject's hash stays. */
+static __always_inline void builtin(struct act *x, u32 rule, u32 allow)
+{
+	x->o.rule = rule;
+	x->o.allow = allow;
+	x->o.flags = 0;
+}

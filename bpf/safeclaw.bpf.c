@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The gate: LSM programs that decide every exec, file and network action of
+ * armed tasks by the policy tables of their slot.
+ *
+ *   bprm_check_security   arms a task that execs in a bound cgroup; judges the
+ *                         program (and, for a script, its interpreter)
+ *   bprm_committed_creds  the exec is final: the record becomes enforced, the
+ *                         executable's identity is taken
+ *   task_alloc            a child inherits the record, or is not born
+ *   file_open             file.read and file.write
+ *   mmap_file, file_mprotect   executable mappings of files
+ *   socket_connect        network.request by address
+ *   unix_stream_connect, unix_may_send   unix sockets, judged as files
+ *   cgroup_mkdir          a child cgroup inherits its parent's binding
+ *   iter/task             arms what already runs in a cgroup when it is bound
+ *
+ * Enforcement rests on the LSM programs alone: they have no recursion guard and
+ * always run. cgroup_mkdir fires under a spin lock and is not skipped either.
+ * When state is missing: no record means not gated; a record without readable
+ * tables, a free scratch slot or a trustworthy path means deny.
+ *
+ * No hook looks at an earlier program's verdict: the trampoline ends the chain
+ * at the first non-zero return, so a denial cannot be turned into an allowance.
+ */
+#include "exec.h"
+#include "net.h"
+
+SEC("lsm/bprm_check_security")
+int gate_bprm_check(u64 *ctx)
+{
+	struct linux_binprm *bprm = (void *)ctx[0];
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct armed_task *a = NULL;
+
+	if (t->bpf_storage)
+		a = task_record(t, 0);
+	if (!a || !(a->flags & ARMED)) {
+		if (arm_pending(t, &a))
+			return -ENOMEM;
+		if (!a)
+			return 0;
+	}
+	return gate_exec(a, bprm->file);
+}
+
+SEC("lsm/bprm_committed_creds")
+int gate_bprm_committed(u64 *ctx)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct armed_task *a;
+
+	if (!t->bpf_storage)
+		return 0;
+	a = task_record(t, 0);
+	if (a && (a->flags & (ARMED | ARM_PENDING)))
+		exec_committed(a);
+	return 0;
+}
+
+SEC("lsm/task_alloc")
+int gate_task_alloc(u64 *ctx)
+{
+	struct task_struct *child = (void *)ctx[0];
+	struct armed_task *a = armed_self(), *c;
+
+	if (!a)
+		return 0;
+	c = task_record(child, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!c) {
+		count_stat(no_storage);
+		return -EAGAIN;
+	}
+	c->slot = a->slot;
+	c->cgroup = a->cgroup;
+	c->exe = a->exe;
+	c->flags = a->flags & (ARMED | ARM_CHAIN | ARM_LATE);
+	return 0;
+}
+
+SEC("lsm/file_open")
+int gate_file_open(u64 *ctx)
+{
+	struct file *file = (void *)ctx[0];
+	struct armed_task *a = armed_self();
+	struct request r = {};
+	u32 mode, flags;
+
+	if (likely(!a))
+		return 0;
+	mode = file->f_mode;
+	flags = file->f_flags;
+	/* Opened to be executed: bprm_check_security judges it, and covers its ELF interpreter. */
+	if (flags & FMODE_EXEC)
+		return 0;
+	r.path = &file->f_path;
+	r.requested = flags;
+	r.hook = HOOK_FILE_OPEN;
+	r.kind = KIND_READ;
+	/* Access mode 3 (neither read nor write) gives a descriptor for ioctl: as read and write. */
+	if ((mode & FMODE_WRITE) || (flags & O_TRUNC) || !(mode & (FMODE_READ | FMODE_WRITE))) {
+		r.kind = KIND_WRITE;
+		r.also_read = (mode & FMODE_READ) || !(mode & FMODE_WRITE);
+	}
+	return gate_path(a, &r);
+}
+
+/* A file becomes code of a gated task. */
+static __always_inline int gate_code(struct file *file, u32 prot, u32 hook)
+{
+	struct armed_task *a;
+	struct request r = {};
+
+	if (!(prot & PROT_EXEC) || !file)
+		return 0;
+	a = armed_self();
+	if (!a)
+		return 0;
+	/* The program just exec'd and its ELF interpreter: that exec's verdict covers them. */
+	if (task_in_execve(bpf_get_current_task_btf()))
+		return 0;
+	r.path = &file->f_path;
+	r.requested = prot;
+	r.kind = KIND_MAP;
+	r.hook = hook;
+	r.no_deleted = 1;
+	return gate_path(a, &r);
+}
+
+SEC("lsm/mmap_file")
+int gate_mmap_file(u64 *ctx)
+{
+	return gate_code((void *)ctx[0], ctx[2], HOOK_MMAP_FILE);
+}
+
+SEC("lsm/file_mprotect")
+int gate_file_mprotect(u64 *ctx)
+{
+	struct vm_area_struct *vma = (void *)ctx[0];
+
+	return gate_code(vma->vm_file, ctx[2], HOOK_FILE_MPROTECT);
+}
+
+SEC("lsm/socket_connect")
+int gate_socket_connect(u64 *ctx)
+{
+	struct socket *sock = (void *)ctx[0];
+	struct sockaddr *address = (void *)ctx[1];
+	struct armed_task *a = armed_self();
+	struct sock *sk;
+
+	if (likely(!a))
+		return 0;
+	sk = sock->sk;
+	if (!sk)
+		return -EACCES;
+	/* Judged where the peer is known: unix_stream_connect, unix_may_send. */
+	if (sk->__sk_common.skc_family == AF_UNIX)
+		return 0;
+	/* AF_UNSPEC dissolves an association. */
+	if ((int)ctx[2] >= 2 && address->sa_family == AF_UNSPEC &&
+	    (sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6))
+		return 0;
+	return gate_connect(a, sk, address, ctx[2]);
+}
+
+SEC("lsm/unix_stream_connect")
+int gate_unix_stream_connect(u64 *ctx)
+{
+	struct armed_task *a = armed_self();
+
+	if (likely(!a))
+		return 0;
+	return gate_unix_peer(a, (void *)ctx[1], HOOK_UNIX_STREAM_CONNECT);
+}
+
+SEC("lsm/unix_may_send")
+int gate_unix_may_send(u64 *ctx)
+{
+	struct socket *other = (void *)ctx[1];
+	struct armed_task *a = armed_self();
+	struct sock *sk;
+
+	if (likely(!a))
+		return 0;
+	sk = other->sk;
+	if (!sk)
+		return -EACCES;
+	return gate_unix_peer(a, sk, HOOK_UNIX_MAY_SEND);
+}
+
+/* Runs in mkdir's caller, before the directory can be used. */
+SEC("tp_btf/cgroup_mkdir")
+int inherit_binding(u64 *ctx)
+{
+	struct cgroup *child = (void *)ctx[0];
+	struct cgroup_subsys_state *up = child->self.parent;
+	struct binding *b, copy;
+	u64 id;
+
+	if (!up)
+		return 0;
+	id = up->cgroup->kn->id;
+	b = bpf_map_lookup_elem(&bindings, &id);
+	if (!b)
+		return 0;
+	copy = *b;
+	copy.entry_owner = 0;
+	id = child->kn->id;
+	if (bpf_map_update_elem(&bindings, &id, &copy, 0))
+		count_stat(bind_lost);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int forget_binding(u64 *ctx)
+{
+	struct cgroup *gone = (void *)ctx[0];
+	u64 id = gone->kn->id;
+
+	bpf_map_delete_elem(&bindings, &id);
+	return 0;
+}
+
+/*
+ * Arms the tasks of bound cgroups that run already, and writes their thread
+ * ids to the reader. A container's tasks that still see the host's root are
+ * its runtime; they are armed by their own exec.
+ */
+SEC("iter/task")
+int arm_existing(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct armed_task *a;
+	struct binding *b;
+	u32 tid;
+
+	if (!t)
+		return 0;
+	b = binding_of(t);
+	if (!b || (b->flags & BIND_EXEMPT))
+		return 0;
+	if (!t->fs || ((b->flags & BIND_CONTAINER) && on_host_root(t)))
+		return 0;
+	a = task_record(t, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!a) {
+		count_stat(no_storage);
+		return 0;
+	}
+	if (a->flags & ARMED)
+		return 0;
+	a->slot = b->slot;
+	a->cgroup = b->cgroup;
+	a->flags = ARMED | ARM_LATE;
+	tid = t->pid;
+	bpf_seq_write(ctx->meta->seq, &tid, sizeof(tid));
+	return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

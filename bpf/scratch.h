@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Scratch slots for paths and events. LSM programs are preemptible and have no
+ * recursion guard, so a per-CPU buffer could be overwritten between the walk
+ * and the match. A slot belongs to its claimer until released; none free means
+ * deny (the caller's), and a counter.
+ */
+#pragma once
+#include "maps.h"
+
+static __always_inline struct cpu_stats *cpu_stats(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&stats, &zero);
+}
+
+#define count_stat(field)                                   \
+	do {                                                \
+		struct cpu_stats *st_ = cpu_stats();        \
+		if (st_)                                    \
+			__sync_fetch_and_add(&st_->field, 1); \
+	} while (0)
+
+static __always_inline struct scratch *scratch_try(u32 ix)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &ix);
+
+	if (s && __sync_val_compare_and_swap(&s->busy, 0, 1) == 0)
+		return s;
+	return NULL;
+}
+
+static __always_inline struct scratch *scratch_claim(void)
+{
+	u32 first = bpf_get_smp_processor_id() * SCRATCH_PER_CPU;
+	struct bpf_iter_num it;
+	struct scratch *s = scratch_try(first);
+	int *i;
+
+	if (likely(s))
+		return s;
+	bpf_iter_num_new(&it, 1, SCRATCH_PER_CPU);
+	while ((i = bpf_iter_num_next(&it))) {
+		s = scratch_try(first + *i);
+		if (s)
+			break;
+	}
+	bpf_iter_num_destroy(&it);
+	if (!s)
+		count_stat(no_scratch);
+	return s;
+}
+
+static __always_inline void scratch_release(struct scratch *s)
+{
+	__sync_lock_test_and_set(&s->busy, 0);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The ABI between the BPF programs and Go, and nothing else. Every type here is
+ * a map key, a map value or a ring record, so bpf2go generates its Go twin;
+ * pkg/loader's layout test compares both with the object's BTF. Fixed-width
+ * fields, explicit padding. Change ABI_VERSION with any change of meaning.
+ */
+#pragma once
+#include "helpers.h"
+
+#define ABI_VERSION 1
+
+/* Policy tables: docs/format/policy-tables.md. */
+#define TABLE_MAGIC 0x54504353
+#define TABLE_VERSION 1
+#define TABLE_SMALL (1u << 18)
+#define TABLE_LARGE (1u << 22)
+#define TABLE_CLASSES 320 /* offset of the byte-class tables */
+#define TABLE_BLOCK 16	  /* bytes a step of the kernel's loop reads */
+#define TABLE_OBSERVE 1
+#define TABLE_AUDIT_LOSS_DENY 2
+
+/* Policies: SLOTS in all; slots at and above SLOT_LARGE hold large tables. */
+#define SLOTS_SMALL 448
+#define SLOTS_LARGE 64
+#define SLOT_LARGE SLOTS_SMALL
+
+enum kind {
+	KIND_READ,
+	KIND_WRITE,
+	KIND_DELETE,
+	KIND_EXEC,
+	KIND_MAP,
+	KIND_HOST,
+	KIND_ADDR,
+	KINDS = 8,
+};
+
+enum rule {
+	RULE_DEFAULT,
+	RULE_ENTRYPOINT,
+	RULE_UNRESOLVABLE,
+	RULE_ANONYMOUS,
+	RULE_NO_POLICY,
+	RULE_NO_SCRATCH,
+	RULE_LOOPBACK,
+	RULE_METADATA,
+	RULE_SOCKET_FAMILY,
+	RULE_ABSTRACT_SOCKET,
+	RULE_AUDIT_LOSS,
+	RULE_INTERNAL,
+};
+
+/* Class byte at the start of a subject. */
+enum class {
+	CLASS_NONE,
+	CLASS_ROOT,  /* path on the container's root file system; address: own network namespace */
+	CLASS_MOUNT, /* path on a mounted volume; address: the node's network namespace */
+	CLASS_NO_PATH,
+	/* Not subjects of the automata: */
+	CLASS_ANONYMOUS,    /* pipe, socket, memfd: no name in any directory */
+	CLASS_INTERNAL,	    /* a kernel-internal open below an outer one that was judged */
+	CLASS_UNRESOLVABLE, /* no path that can be trusted */
+	CLASS_TOO_LONG,	    /* unresolvable, because it is longer than 4,095 bytes */
+};
+
+enum verdict {
+	VERDICT_DENY,
+	VERDICT_ALLOW,
+	VERDICT_WOULD_DENY,
+};
+
+enum hook {
+	HOOK_NONE,
+	HOOK_BPRM_CHECK,
+	HOOK_FILE_OPEN,
+	HOOK_MMAP_FILE,
+	HOOK_FILE_MPROTECT,
+	HOOK_SOCKET_CONNECT,
+	HOOK_UNIX_STREAM_CONNECT,
+	HOOK_UNIX_MAY_SEND,
+	HOOK_TASK_ALLOC,
+};
+
+enum event_kind {
+	EVENT_DECISION = 1,
+};
+
+/* Header of a verdict row's neighbourhood: the policy blob's first 320 bytes. */
+struct automaton {
+	u32 off;
+	u32 units;
+	u16 start;
+	u16 absorbing;
+	u16 classes;
+	u16 reserved0;
+	u8 reserved[16];
+};
+
+struct table_header {
+	u32 magic;
+	u16 version;
+	u16 flags;
+	u32 size;
+	u32 rules;
+	u64 id;
+	u32 rows_off;
+	u32 rows;
+	u8 entrypoint; /* enum entrypoint */
+	u8 reserved[31];
+	struct automaton automata[KINDS];
+};
+
+enum entrypoint {
+	ENTRYPOINT_CHAIN,
+	ENTRYPOINT_SINGLE,
+	ENTRYPOINT_DENY,
+};
+
+#define ROW_COUNT 1
+#define ROW_MATCHED 2
+#define ROW_LAUNCHER 4
+#define ROW_FLOOR 8 /* a floor rule: enforced under observe too */
+
+struct verdict_row {
+	u16 rule;
+	u8 decision;
+	u8 flags;
+	u16 cond;
+	u16 next;
+	u8 reserved[8];
+};
+
+/* bindings: cgroup id -> what gates the tasks that exec in it. */
+#define BIND_CONTAINER 1 /* arm at the first exec whose root is not the host's */
+#define BIND_ANY 2	 /* arm at the first exec */
+#define BIND_EXEMPT 4	 /* bound so that an ancestor's binding does not reach it */
+
+struct binding {
+	u32 flags;
+	u32 slot;
+	u64 cgroup;	 /* the cgroup that was bound, an ancestor or this one itself */
+	u64 entry_owner; /* first entry: start time of the task that claimed it, 0 = free */
+};
+
+/*
+ * The armed-task record, one per gated task in task storage. At most 64 bytes.
+ * It is sticky: nothing but the task's end removes it.
+ */
+#define ARMED 1		/* enforced at every hook */
+#define ARM_PENDING 2	/* judged at exec only: its arming exec has not committed yet */
+#define ARM_ENTRY 4	/* the pending exec is an entry point */
+#define ARM_FIRST 8	/* ... the container's first one, so it may begin a chain */
+#define ARM_CHAIN 16	/* the running executable is a launcher of the entry chain */
+#define ARM_LATE 32	/* armed while running: what it had open before stays usable */
+#define PEND_LAUNCHER 1 /* in pend_flags */
+
+struct armed_task {
+	u32 flags;
+	u32 slot;
+	u64 cgroup;
+	u64 exe;      /* keyed hash of the executable's path, taken at exec */
+	u64 pend_exe; /* the same for the exec under way */
+	u32 pend_flags;
+	u32 reserved0;
+	u64 reserved[2];
+};
+
+/* Constants of one load, in .rodata. */
+struct settings {
+	u64 host_root_ino; /* the host's root directory: */
+	u32 host_root_dev; /* ... and its super block's kernel dev_t */
+	u32 host_netns;	   /* inode number of the host's network namespace */
+	u32 scratch_slots; /* elements of the map scratch */
+	u32 ring_bytes;	   /* size of the map events */
+	u64 hash_key[3];   /* of the subject hash, random */
+};
+
+/* stats: per CPU. Every decision is in exactly one of counted, emitted and lost. */
+struct cpu_stats {
+	u64 seq;	   /* last kernel sequence number taken */
+	u64 decisions;	   /* decisions taken */
+	u64 counted;	   /* ... counted in the map counted */
+	u64 emitted;	   /* sequence numbers that reached the ring */
+	u64 lost;	   /* sequence numbers that the ring refused */
+	u64 lost_share;	   /* ... of these, allows refused because allows had their share */
+	u64 denied;	   /* decisions that denied */
+	u64 no_scratch;	   /* denials because no scratch slot was free */
+	u64 no_storage;	   /* execs or forks refused because no armed record could be made */
+	u64 no_rule_count; /* decisions without a counter for their rule */
+	u64 bind_lost;	   /* child cgroups whose inherited binding did not fit the map */
+	u64 reserved[5];
+};
+
+struct counted_key {
+	u64 cgroup;
+	u64 exe;
+	u64 subject;
+	u16 rule;
+	u16 slot;
+	u8 action;
+	u8 hook;
+	u8 class;
+	u8 reserved;
+};
+
+struct counted_value {
+	u64 count;
+	u64 first; /* boot time, ns */
+	u64 last;
+	u64 table_id;
+};
+
+/* Ring record: this header, then subject_len bytes of subject. */
+struct event {
+	u16 version;
+	u8 kind;
+	u8 action; /* enum kind */
+	u8 verdict;
+	u8 hook;
+	u16 rule;
+	u32 cpu;
+	s32 ret; /* what the hook returned */
+	u64 seq; /* per CPU, from 1 */
+	u64 time;
+	u64 cgroup; /* bound cgroup */
+	u64 table_id;
+	u32 slot;
+	u32 tid;
+	u32 tgid;
+	u32 uid;
+	u64 start_time; /* of the thread group leader, boot time ns */
+	u64 parent_start_time;
+	u32 parent_tgid;
+	u32 gid;
+	u64 exe;
+	u64 subject; /* keyed hash of the subject */
+	u8 comm[16];
+	u8 parent_comm[16];
+	u16 subject_len;
+	u8 class;
+	u8 flags;	/* ARMED... of the task, low bits */
+	u32 requested;	/* open: f_flags; mmap: prot; else 0 */
+};
+
+/* A scratch slot: claimed by compare-and-swap on busy, released on every way out. */
+#define PATH_END 4096	       /* paths end here, right-justified; behind it zeros */
+#define SCRATCH_PAD 4096       /* block padding, and room so that the verifier accepts any position with any length */
+#define SCRATCH_PER_CPU 8
+
+struct walk {
+	u32 pos;     /* start of the subject (its class byte) in buf */
+	u32 class;   /* enum class */
+	u32 crossed; /* the walk has left the object's own mount */
+	u32 mounted; /* ... and has added a component since */
+};
+
+struct scratch {
+	u32 busy;
+	u32 reserved;
+	struct walk walk;
+	struct event ev;
+	u8 buf[PATH_END + SCRATCH_PAD];
+};
+
+/* Never read: it puts types that no map names into the object's BTF, where bpf2go finds them. */
+struct abi {
+	enum kind kind;
+	enum rule rule;
+	enum class class;
+	enum verdict verdict;
+	enum hook hook;
+	enum event_kind event_kind;
+	struct counted_key counted_key;
+	struct counted_value counted_value;
+	struct table_header table_header;
+	struct verdict_row verdict_row;
+};
