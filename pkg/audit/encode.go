@@ -106,16 +106,23 @@ func text[S string | []byte](e *encoder, k string, s S, required bool) {
 	e.key(k)
 	valid := false
 	e.b, valid = appendQuote(e.b, shown)
-	exact := s[:min(len(s), e.exact)]
-	if !valid || len(shown) < len(s) && len(exact) > len(shown) {
-		if len(exact) > 0 {
-			e.suffixed(k, "_b64")
-			e.b = append(e.b, '"')
-			e.b = base64.StdEncoding.AppendEncode(e.b, []byte(exact))
-			e.b = append(e.b, '"')
-		}
+	if valid && len(shown) == len(s) {
+		return
 	}
-	if len(shown) < len(s) || !valid && len(exact) < len(s) {
+	// Bytes come from programs and are kept exactly; strings are the agent's
+	// and the policy's own, and as short exactly as they are readable.
+	keep := e.exact
+	if _, own := any(s).(string); own {
+		keep = min(keep, e.text)
+	}
+	exact := s[:min(len(s), keep)]
+	if !valid && len(exact) > 0 || len(exact) > len(shown) {
+		e.suffixed(k, "_b64")
+		e.b = append(e.b, '"')
+		e.b = base64.StdEncoding.AppendEncode(e.b, []byte(exact))
+		e.b = append(e.b, '"')
+	}
+	if len(shown) < len(s) || len(exact) < len(s) {
 		e.suffixed(k, "_truncated")
 		e.b = appendUint(e.b, uint64(len(s)))
 	}

@@ -43,6 +43,7 @@ type Report struct {
 
 	Bad *BadRecord `json:"bad,omitempty"` // the first bad record; nil if there is none
 
+	// Counts may include the bad record itself.
 	Kinds      map[string]uint64 `json:"kinds"`
 	Verdicts   map[string]uint64 `json:"verdicts"` // of decision records, and of counted ones with their counts
 	Recoveries []Recovered       `json:"recoveries,omitempty"`

@@ -33,13 +33,9 @@ func (r *Report) statement(single bool) []string {
 	if b.Repeated > 0 {
 		add("%d kernel sequence numbers occur twice.", b.Repeated)
 	}
-	add("The log is unsigned and unanchored in this version. It proves that nobody changed, removed, added or moved a record without recomputing every later one. It cannot prove that nobody did recompute them, nor that the log was not cut back to an earlier commit record or replaced as a whole: keep the root of record %s elsewhere to prove that later.", r.lastSize())
-	return s
-}
-
-func (r *Report) lastSize() string {
-	if r.Committed == nil {
-		return "(none)"
+	add("The log is unsigned and unanchored in this version. It proves that nobody changed, removed, added or moved a record without recomputing every later one. It cannot prove that nobody did recompute them, nor that the log was not cut back to an earlier commit record or replaced as a whole.")
+	if c := r.Committed; r.Bad == nil && c != nil {
+		add("To prove that later, keep these outside the node now: %d records, root %s.", c.Size, c.Root)
 	}
-	return fmt.Sprintf("%d, %s", r.Committed.Seq, r.Committed.Root)
+	return s
 }

@@ -99,6 +99,10 @@ func (w *walker) file(ctx context.Context, fsys vfs.FS, path string, last bool) 
 func (w *walker) report(single bool) *Report {
 	r := &w.rep
 	r.LastTime = string(w.lastTime)
+	if b := r.Bad; b != nil && r.Records > 0 && b.Seq <= r.LastSeq { // found bad only by its successor
+		r.Records = b.Seq - r.FirstSeq
+		r.LastSeq = max(b.Seq, 1) - 1
+	}
 	w.acct.closeLoad(true)
 	r.Balance = w.acct.total
 	r.Kinds = map[string]uint64{}

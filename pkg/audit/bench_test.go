@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// BenchmarkEncode is a decision to the bytes of its body.
+func BenchmarkEncode(b *testing.B) {
+	d := decision(1)
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf, _ = appendBody(buf[:0], d)
+	}
+	b.SetBytes(int64(len(buf)))
+}
+
+// BenchmarkEncodeJSON is the same line by encoding/json, to compare.
+func BenchmarkEncodeJSON(b *testing.B) {
+	var m struct {
+		Verdict, Action, Hook, Subject, Class, Rule, Reason, Comm, Exe, Parent, Policy, Source, Table string
+		CPU, KSeq, KTime, Dev, Ino, RuleNumber, Errno, PID, TID, Start, UID, GID, CgroupID            uint64
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := json.Marshal(&m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkChain is a body to a line that is hashed and in the tree.
+func BenchmarkChain(b *testing.B) {
+	body, err := appendBody(nil, decision(1))
+	check(b, err)
+	a := appender{mid: commonMembers("cd1245c5-2d1c-459e-8e71-6a71496554e8", Node{"node-1", "8b0b1c9e-6a3f-4d53-9f0c-0d8a4a1f0b4e"}, "cluster/8b0b1c9e-6a3f-4d53-9f0c-0d8a4a1f0b4e/a5b3c37ff556723c")}
+	a.add(stamp{}, body)
+	b.SetBytes(int64(len(a.buf)))
+	b.ReportAllocs()
+	for b.Loop() {
+		a.buf = a.buf[:0]
+		a.add(stamp{1_800_000_000_123_456_789, 3_600_000_000_000}, body)
+	}
+}
+
+// BenchmarkAppendDurable is Append to behind a commit record and fdatasync, on
+// the file system of the temporary directory. A full queue is waited out.
+func BenchmarkAppendDurable(b *testing.B) {
+	for name, verdict := range map[string]Verdict{"deny": Deny, "allow": Allow} {
+		b.Run(name, func(b *testing.B) {
+			ctx := context.Background()
+			l, err := Open(ctx, b.TempDir(), Options{})
+			check(b, err)
+			d := decision(1)
+			d.Verdict = verdict
+			for b.Loop() {
+				for errors.Is(l.Append(d), ErrQueueFull) {
+					runtime.Gosched()
+				}
+				d.KSeq++
+			}
+			check(b, l.Flush(ctx))
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+			b.StopTimer()
+			check(b, l.Close(ctx))
+		})
+	}
+}
+
+// BenchmarkFlushLatency is one denied decision to durable, alone.
+func BenchmarkFlushLatency(b *testing.B) {
+	ctx := context.Background()
+	l, err := Open(ctx, b.TempDir(), Options{})
+	check(b, err)
+	d := decision(1)
+	for b.Loop() {
+		check(b, l.Append(d))
+		check(b, l.Flush(ctx))
+	}
+	check(b, l.Close(ctx))
+}
+
+// BenchmarkVerify is the whole verification, per record.
+func BenchmarkVerify(b *testing.B) {
+	ctx, dir := context.Background(), b.TempDir()
+	l, err := Open(ctx, dir, Options{})
+	check(b, err)
+	d := decision(1)
+	d.Verdict = Allow
+	const records = 200_000
+	for range records {
+		for errors.Is(l.Append(d), ErrQueueFull) {
+			time.Sleep(time.Millisecond)
+		}
+		d.KSeq++
+	}
+	check(b, l.Close(ctx))
+	var n uint64
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := Verify(ctx, dir, VerifyOptions{})
+		check(b, err)
+		if r.ExitCode() != ExitProven {
+			b.Fatalf("%+v", r.Bad)
+		}
+		n += r.Records
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "records/s")
+}

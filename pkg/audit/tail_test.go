@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func tailMem(t *testing.T, m *memFS, opts TailOptions) string {
+	t.Helper()
+	opts.FS = m
+	var b bytes.Buffer
+	check(t, Tail(t.Context(), "log", opts, &b))
+	return b.String()
+}
+
+func TestTailPrintsTheLastRecords(t *testing.T) {
+	files, _ := sampleLog(t, 400, 7)
+	m := newMemFS(files)
+	if got := strings.Count(tailMem(t, m, TailOptions{N: -1}), "shadow-"); got != 400 {
+		t.Errorf("all: %d decisions", got)
+	}
+	out := tailMem(t, m, TailOptions{N: 3})
+	if !strings.Contains(out, "shadow-400 ") || !strings.Contains(out, "shadow-399 ") || strings.Contains(out, "shadow-398 ") || strings.Contains(out, "commit") {
+		t.Errorf("last three:\n%s", out)
+	}
+	for _, want := range []string{"would-deny", "file.read", "/usr/bin/python3.12[4711]", "no-secrets", "system credentials"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	for line := range strings.Lines(tailMem(t, m, TailOptions{N: 5, JSON: true, All: true})) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+	if err := Tail(t.Context(), "log", TailOptions{FS: newMemFS(nil)}, &bytes.Buffer{}); !errors.Is(err, ErrNoLog) {
+		t.Errorf("no log: %v", err)
+	}
+}
+
+// What a program names its files reaches no terminal, neither from a log that
+// this package wrote nor from one that somebody else did.
+func TestTerminalIsSafe(t *testing.T) {
+	m := newMemFS(nil)
+	l := openMem(t, m)
+	d := decision(1)
+	d.Subject = []byte("/tmp/\x1b]0;owned\x07\x1b[2J\u009b31m\u202etxt.exe\r\n\x7f")
+	d.Process.Exe = []byte("/bin/\x1b[31mls")
+	check(t, l.Append(d))
+	check(t, l.Close(t.Context()))
+	files := m.snapshot()
+	for name := range files {
+		if segmentName.MatchString(name) {
+			files[name] = append(files[name], []byte(`{"kind":"decision","subject":"`+"\x1b[31m"+`"}`+"\n\x1b[31m\u009b2J\n"+`{"kind":"\u001b[31m"}`+"\n")...)
+		}
+	}
+	m = newMemFS(files)
+	var report bytes.Buffer
+	check(t, verifyMem(t, m).WriteText(&report, false))
+	for _, out := range []string{tailMem(t, m, TailOptions{N: -1, All: true}), tailMem(t, m, TailOptions{N: -1, All: true, JSON: true}), report.String()} {
+		for _, r := range out {
+			if r != '\n' && (r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x202e) {
+				t.Errorf("%U in %q", r, out)
+			}
+		}
+	}
+}
+
+// syncBuffer is a buffer that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) waitFor(t *testing.T, want string) {
+	t.Helper()
+	for range 500 {
+		s.mu.Lock()
+		got := s.b.String()
+		s.mu.Unlock()
+		if strings.Contains(got, want) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%q never came", want)
+}
+
+func TestTailFollows(t *testing.T) {
+	m := newMemFS(nil)
+	l := openMem(t, m)
+	check(t, l.Append(decision(1)))
+	check(t, l.Flush(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	var out syncBuffer
+	done := make(chan error)
+	go func() { done <- Tail(ctx, "log", TailOptions{Follow: true, FS: m}, &out) }()
+	out.waitFor(t, "shadow-1 ")
+	check(t, l.Append(decision(2)))
+	out.waitFor(t, "shadow-2 ")
+	check(t, l.Close(t.Context()))
+	m.mu.Lock() // a next segment, as rotation will make it
+	m.files["log/"+segmentFile(99, "00000000000000ff")] = &memFile{fs: m, data: []byte(`{"kind":"decision","subject":"in the next segment"}` + "\n")}
+	m.mu.Unlock()
+	out.waitFor(t, "in the next segment")
+	cancel()
+	check(t, <-done)
+}
