@@ -1,0 +1,116 @@
+package policy
+
+import "slices"
+
+// graph is the automaton of one kind before it is made deterministic.
+type graph struct {
+	nfa   *nfa
+	steps []step // the last one matches every subject
+	// conditions is how many conditions must hold for a step.
+	conditions []uint8
+	// start lists the nodes to begin with behind each class byte.
+	start [classNoPath + 1][]int32
+}
+
+// gather enters all patterns of a kind into one automaton.
+func (s *ruleSet) gather(k Kind) *graph {
+	steps := s.steps(k)
+	last := slices.IndexFunc(steps, func(st step) bool { return st.always })
+	steps = steps[:last+1] // what stands behind can never match
+	g := &graph{nfa: newNFA(), steps: steps, conditions: make([]uint8, len(steps))}
+	switch {
+	case k.isPath():
+		g.addPaths(s, k)
+	case k == KindHost:
+		g.addHosts()
+	default:
+		g.addAddrs()
+	}
+	g.nfa.rank()
+	return g
+}
+
+func (g *graph) addPaths(s *ruleSet, k Kind) {
+	// Volume links are for rules of users, and for volumes; so each class has
+	// its own tree of them. The baseline says nothing about volumes as such.
+	onRoot, onVolume, both, rootOnly := g.nfa.node(), g.nfa.node(), g.nfa.node(), g.nfa.node()
+	g.start[classRoot] = []int32{onRoot, both, rootOnly}
+	g.start[classVolume] = []int32{onVolume, both}
+	for i, st := range g.steps {
+		if st.always {
+			continue
+		}
+		g.conditions[i] = uint8(len(st.rule.Path.Conditions))
+		for c, cond := range st.rule.Path.Conditions {
+			acc := accept{order: int32(i), condition: uint8(c)}
+			if st.rule.except != nil {
+				acc.unless = unlessExcept
+			}
+			for j := range cond.paths {
+				p := &cond.paths[j]
+				switch {
+				case st.matched:
+					g.nfa.insertPath(onRoot, p, false, acc)
+					g.nfa.insertPath(onVolume, p, true, acc)
+				case st.rule.rootOnly:
+					g.nfa.insertPath(rootOnly, p, false, acc)
+				default:
+					g.nfa.insertPath(both, p, false, acc)
+				}
+			}
+		}
+	}
+	for i, st := range g.steps {
+		if st.always {
+			continue
+		}
+		for j := range st.rule.except {
+			g.nfa.insertPath(both, &g.steps[i].rule.except[j], false, accept{order: exceptOrder})
+		}
+	}
+	if k == KindExec {
+		for i := range s.launchers {
+			g.nfa.insertPath(both, &s.launchers[i], false, accept{order: launcherOrder})
+		}
+	}
+}
+
+func (g *graph) addHosts() {
+	root := g.nfa.node()
+	g.start[classRoot] = []int32{root}
+	for i, st := range g.steps {
+		if st.always || st.rule.Host == nil {
+			continue
+		}
+		g.conditions[i] = uint8(len(st.rule.Host.Conditions))
+		for c, cond := range st.rule.Host.Conditions {
+			for j := range cond.hosts {
+				g.nfa.insertHost(root, &cond.hosts[j], accept{order: int32(i), condition: uint8(c)})
+			}
+		}
+	}
+}
+
+func (g *graph) addAddrs() {
+	both, own := g.nfa.node(), g.nfa.node()
+	g.start[classRoot] = []int32{both, own}
+	g.start[classVolume] = []int32{both}
+	builtin := func(root int32, num int32, rule Rule) {
+		rule.hasCIDRs = true
+		g.nfa.insertAddrRule(root, &rule, false, num)
+	}
+	for i, st := range g.steps {
+		g.conditions[i] = 1
+		switch {
+		case st.always:
+		case st.num == ruleLoopback:
+			builtin(own, int32(i), Rule{CIDRs: loopbackAddresses})
+		case st.num == ruleMetadata:
+			builtin(both, int32(i), Rule{CIDRs: metadataAddresses})
+		default:
+			g.nfa.insertAddrRule(both, st.rule, st.allow, int32(i))
+		}
+	}
+	builtin(both, metadataOrder, Rule{CIDRs: metadataAddresses})
+	builtin(both, ipv4Order, Rule{CIDRs: parsePrefixes("0.0.0.0/0")})
+}

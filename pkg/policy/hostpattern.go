@@ -1,0 +1,128 @@
+package policy
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// hostPattern is one pattern over a host name in lower case without the
+// trailing dot.
+type hostPattern struct {
+	kind   hostKind
+	text   string      // hostExact: the name; hostSuffix: what it ends with, from a dot on
+	labels []component // hostGlob
+}
+
+type hostKind uint8
+
+const (
+	hostExact hostKind = iota
+	hostSuffix
+	hostGlob
+)
+
+func normalHost(text string) string {
+	return strings.ToLower(strings.TrimSuffix(text, "."))
+}
+
+// checkHost refuses text that no host name contains. extra lists the
+// characters that the operator gives a meaning.
+func checkHost(text, extra string) *globError {
+	if i := strings.Index(text, "://"); i >= 0 {
+		return &globError{i, "a URL; host is compared with the name alone", "leave the scheme and the path out"}
+	}
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		case strings.IndexByte(extra, c) >= 0:
+		case c == ':':
+			return &globError{i, "a host has no port", "write it in the field port"}
+		case c == '/':
+			return &globError{i, "a host has no slash", "write an address range in the field cidr"}
+		case c == '*' || c == '?' || c == '{' || c == '[':
+			return &globError{i, "a pattern, which this operator compares byte for byte", "use glob"}
+		case c >= 0x80:
+			return &globError{i, "a host name is ASCII", "write the name as DNS does, in the xn-- form"}
+		default:
+			return &globError{i, "a character that no host name contains", ""}
+		}
+	}
+	if strings.Contains(text, "..") {
+		return &globError{strings.Index(text, ".."), "an empty label", ""}
+	}
+	return nil
+}
+
+// parseHostLiteral reads the value of equals and in, which may be an address.
+func parseHostLiteral(text string) (pats []hostPattern, addrs []netip.Addr, err *globError) {
+	if addr, perr := netip.ParseAddr(strings.Trim(text, "[]")); perr == nil {
+		if addr.Zone() != "" {
+			return nil, nil, &globError{0, "an address with a zone", "leave the part from % on out"}
+		}
+		return nil, []netip.Addr{addr.Unmap()}, nil
+	}
+	if err := checkHost(text, ""); err != nil {
+		return nil, nil, err
+	}
+	if strings.HasPrefix(text, ".") || text == "" {
+		return nil, nil, &globError{0, "not a host name", "for everything below a domain use endsWith"}
+	}
+	return []hostPattern{{kind: hostExact, text: normalHost(text)}}, nil, nil
+}
+
+// parseHostSuffix reads the value of endsWith: ".x" is everything below x, and
+// "x" means x itself as well.
+func parseHostSuffix(text string) ([]hostPattern, *globError) {
+	if err := checkHost(text, ""); err != nil {
+		return nil, err
+	}
+	text = normalHost(text)
+	if strings.Trim(text, ".") == "" {
+		return nil, &globError{0, "not the end of a host name", ""}
+	}
+	if strings.HasPrefix(text, ".") {
+		return []hostPattern{{kind: hostSuffix, text: text}}, nil
+	}
+	return []hostPattern{{kind: hostSuffix, text: "." + text}, {kind: hostExact, text: text}}, nil
+}
+
+// parseHostGlob reads a glob over host names, in which * stays within a label.
+func parseHostGlob(text string) (pats []hostPattern, addrs []netip.Addr, err *globError) {
+	if !strings.ContainsAny(text, `*?[{\`) || strings.Count(text, ":") > 1 {
+		return parseHostLiteral(text)
+	}
+	if err := checkHost(text, `*?[]{},!^\`); err != nil {
+		return nil, nil, err
+	}
+	if strings.Trim(text, "0123456789.*?") == "" && strings.ContainsAny(text, "0123456789") {
+		return nil, nil, &globError{0, "a pattern over addresses", "write the range in the field cidr"}
+	}
+	alts, err := scanGlob(normalHost(text), '.')
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, alt := range alts {
+		p := hostPattern{kind: hostGlob, labels: []component{{}}}
+		for _, t := range alt {
+			switch {
+			case t.kind == tokDeep:
+				return nil, nil, &globError{strings.Index(text, "**"), "** has no meaning in a host", `use endsWith: ".example.com" for any number of labels`}
+			case t.kind == tokSep:
+				p.labels = append(p.labels, component{})
+			default:
+				last := &p.labels[len(p.labels)-1]
+				last.tokens = append(last.tokens, t)
+			}
+		}
+		for i := range p.labels {
+			c, err := checkComponent(p.labels[i])
+			if err != nil {
+				return nil, nil, &globError{0, "an empty label", "for everything below a domain use endsWith"}
+			}
+			p.labels[i] = c
+		}
+		pats = append(pats, p)
+	}
+	return pats, nil, nil
+}

@@ -1,0 +1,141 @@
+package policy
+
+import "slices"
+
+// Sets of bytes in patterns. None of them holds 0: see Padding in
+// docs/format/policy-tables.md.
+var (
+	anyByte  = rangeSet(1, 255)
+	notSlash = without(anyByte, '/')
+	notDot   = without(anyByte, '.')
+	digit    = rangeSet('0', '9')
+)
+
+func without(s byteSet, b byte) byteSet {
+	s.del(b)
+	return s
+}
+
+func byteSymbols(text string) []symbol {
+	out := make([]symbol, len(text))
+	for i := range len(text) {
+		out[i] = symbol{symByte, int32(text[i])}
+	}
+	return out
+}
+
+// insert adds a pattern below root and returns the node where it ends.
+func (a *nfa) insert(root int32, symbols []symbol) int32 {
+	for _, s := range symbols {
+		root = a.follow(root, s)
+	}
+	return root
+}
+
+func (a *nfa) acceptAt(node int32, acc accept) {
+	a.nodes[node].accept = append(a.nodes[node].accept, acc)
+}
+
+// acceptFrom accepts at node and whatever follows.
+func (a *nfa) acceptFrom(node int32, acc accept) {
+	n := a.follow(node, symbol{symLoop, a.set(anyByte)})
+	a.nodes[n].final = append(a.nodes[n].final, acc)
+}
+
+// insertPath adds a pattern over paths. volume adds the links that kubelet
+// keeps inside volumes.
+func (a *nfa) insertPath(root int32, p *pathPattern, volume bool, acc accept) {
+	any := a.set(anyByte)
+	switch p.kind {
+	case patSuffix:
+		a.acceptAt(a.insert(root, append([]symbol{{symLoop, any}}, byteSymbols(p.text)...)), acc)
+		return
+	case patContains:
+		a.acceptFrom(a.insert(root, append([]symbol{{symLoop, any}}, byteSymbols(p.text)...)), acc)
+		return
+	}
+	if len(p.components) == 0 {
+		a.acceptAt(a.insert(root, byteSymbols("/")), acc)
+		return
+	}
+	leading := p.leading()
+	at := root
+	for i, c := range p.components {
+		last := i == len(p.components)-1
+		switch {
+		case c.deep && last:
+			if i > 0 {
+				a.acceptAt(at, acc)
+			}
+			a.acceptFrom(a.insert(at, byteSymbols("/")), acc)
+			return
+		case c.deep:
+			at = a.follow(at, symbol{symDeep, any})
+			continue
+		}
+		at = a.insert(at, byteSymbols("/"))
+		if volume && i >= 1 && i <= leading {
+			at = a.follow(at, symbol{symVolume, 0})
+		}
+		at = a.insert(at, a.componentSymbols(c.tokens, notSlash))
+	}
+	if p.kind == patPrefix {
+		a.acceptFrom(at, acc)
+		return
+	}
+	a.acceptAt(at, acc)
+}
+
+// componentSymbols turns the tokens of a component into symbols that match at
+// least one byte. within is what * and ? match.
+func (a *nfa) componentSymbols(tokens []token, within byteSet) []symbol {
+	in := a.set(within)
+	if len(tokens) == 1 && tokens[0].kind == tokAny {
+		return []symbol{{symSet, in}, {symLoop, in}}
+	}
+	var out []symbol
+	for _, t := range tokens {
+		switch t.kind {
+		case tokByte:
+			out = append(out, symbol{symByte, int32(t.b)})
+		case tokOne:
+			out = append(out, symbol{symSet, in})
+		case tokSet:
+			out = append(out, symbol{symSet, a.set(*t.set)})
+		case tokAny:
+			out = append(out, symbol{symLoop, in})
+		case tokDigits:
+			d := a.set(digit)
+			out = append(out, symbol{symSet, d}, symbol{symLoop, d})
+		}
+	}
+	return out
+}
+
+// insertHost adds a pattern over host names, which are read from the end.
+func (a *nfa) insertHost(root int32, p *hostPattern, acc accept) {
+	switch p.kind {
+	case hostExact:
+		a.acceptAt(a.insert(root, byteSymbols(reversed(p.text))), acc)
+	case hostSuffix:
+		at := a.insert(root, byteSymbols(reversed(p.text)))
+		a.acceptFrom(a.follow(at, symbol{symSet, a.set(anyByte)}), acc)
+	case hostGlob:
+		var symbols []symbol
+		for i := len(p.labels) - 1; i >= 0; i-- {
+			label := a.componentSymbols(p.labels[i].tokens, notDot)
+			slices.Reverse(label)
+			symbols = append(symbols, label...)
+			if i > 0 {
+				symbols = append(symbols, symbol{symByte, '.'})
+			}
+		}
+		a.acceptAt(a.insert(root, symbols), acc)
+	}
+}
+
+func reversed(s string) string {
+	b := []byte(s)
+	slices.Reverse(b)
+	return string(b)
+}

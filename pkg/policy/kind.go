@@ -1,0 +1,94 @@
+package policy
+
+import "strconv"
+
+// Kind selects one automaton of the tables: one class of action, with its own
+// form of subject.
+type Kind uint8
+
+// The kinds, numbered as in docs/format/policy-tables.md.
+const (
+	KindRead Kind = iota
+	KindWrite
+	KindDelete
+	KindExec
+	KindMap
+	KindHost
+	KindAddr
+
+	numKinds = 7
+)
+
+var kindNames = [numKinds]string{"read", "write", "delete", "exec", "map", "host", "addr"}
+
+// String returns the short name of the kind, such as "read".
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "kind(" + strconv.Itoa(int(k)) + ")"
+}
+
+// isPath reports whether subjects of the kind are paths.
+func (k Kind) isPath() bool { return k <= KindMap }
+
+// Action is one verb of the language.
+type Action uint8
+
+// The actions of the language. ActionMap is legal in a baseline file only.
+const (
+	ActionRead Action = iota
+	ActionWrite
+	ActionDelete
+	ActionExec
+	ActionNetwork
+	ActionMap
+
+	numActions = 6
+)
+
+var actionNames = [numActions]string{
+	"file.read", "file.write", "file.delete", "process.exec", "network.request", "file.map",
+}
+
+// String returns the action as the language spells it.
+func (a Action) String() string {
+	if int(a) < len(actionNames) {
+		return actionNames[a]
+	}
+	return "action(" + strconv.Itoa(int(a)) + ")"
+}
+
+// ActionSet is a set of actions.
+type ActionSet uint8
+
+// Has reports whether the set contains a.
+func (s ActionSet) Has(a Action) bool { return s&(1<<a) != 0 }
+
+func (s ActionSet) with(a Action) ActionSet { return s | 1<<a }
+
+const (
+	fileActions = ActionSet(1<<ActionRead | 1<<ActionWrite | 1<<ActionDelete)
+	pathActions = fileActions | ActionSet(1<<ActionExec|1<<ActionMap)
+)
+
+// Decision is what a rule says.
+type Decision uint8
+
+// The decisions of the language. DecisionAudit allows, and has each action
+// recorded on its own.
+const (
+	DecisionDeny Decision = iota
+	DecisionAllow
+	DecisionAudit
+)
+
+var decisionNames = [...]string{"deny", "allow", "audit"}
+
+// String returns the decision as the language spells it.
+func (d Decision) String() string {
+	if int(d) < len(decisionNames) {
+		return decisionNames[d]
+	}
+	return "decision(" + strconv.Itoa(int(d)) + ")"
+}

@@ -1,0 +1,153 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+)
+
+// refused are operators of other dialects, with what to say about them.
+var refused = []string{"regex", "regexp", "matches", "match", "pattern", "re"}
+
+// matcher reads a plain string, short for glob, or a map of operators.
+func (p *parser) matcher(n *ynode, field string) *Matcher {
+	m := &Matcher{}
+	if n.kind == yScalar {
+		if _, ok := p.word(n, field); ok {
+			p.condition(m, field, OpGlob, n)
+		}
+		return m
+	}
+	if n.kind == ySeq {
+		p.fail(n, field+" must be a text or a map of operators, not a list", "write "+field+": {in: [...]} or {glob: [...]}")
+		return m
+	}
+	if len(n.keys) == 0 {
+		p.fail(n, "a matcher without an operator", "a rule for everything has no "+field+" at all")
+	}
+	for i, key := range n.keys {
+		if slices.Contains(refused, key.text) {
+			p.fail(key, fmt.Sprintf("%q: regular expressions are not part of the language", key.text), `use glob, such as "/app/**/*.py"`)
+			continue
+		}
+		op := slices.Index(operatorNames[:], key.text)
+		if op < 0 {
+			p.fail(key, fmt.Sprintf("unknown operator %q", key.text), suggest(key.text, operatorNames[:]))
+			continue
+		}
+		if field == "host" && (Operator(op) == OpStartsWith || Operator(op) == OpContains) {
+			p.fail(key, key.text+" on a host would match names of other owners (api.openai.com.evil.example)", "use equals, in, endsWith or glob")
+			continue
+		}
+		p.condition(m, field, Operator(op), n.vals[i])
+	}
+	return m
+}
+
+func (p *parser) condition(m *Matcher, field string, op Operator, n *ynode) {
+	c := Condition{Operator: op}
+	items := []*ynode{n}
+	switch {
+	case n.kind == ySeq && op == OpEquals:
+		p.fail(n, "equals takes one text", "use in for a list")
+		return
+	case n.kind == ySeq:
+		items = n.vals
+	case op == OpIn:
+		p.failf(n, "in takes a list, not %s", describe(n))
+		return
+	}
+	for _, item := range items {
+		text, ok := p.word(item, op.String())
+		if !ok {
+			continue
+		}
+		if text == "" {
+			p.fail(item, "an empty text, which would match everything or nothing", "a rule for everything has no "+field+" at all")
+			continue
+		}
+		c.Values = append(c.Values, text)
+		var err *globError
+		before := len(c.paths) + len(c.hosts)
+		if field == "path" {
+			err = c.addPath(text)
+		} else {
+			err = c.addHost(text)
+		}
+		p.patternError(item, err)
+		if !p.budget(item, len(c.paths)+len(c.hosts)-before) {
+			return
+		}
+	}
+	m.Conditions = append(m.Conditions, c)
+}
+
+// patternError reports err at its place inside the scalar.
+func (p *parser) patternError(n *ynode, err *globError) {
+	if err == nil {
+		return
+	}
+	col := n.col + err.off
+	if n.quoted {
+		col++
+	}
+	p.report(n.line, col, n.text, fmt.Sprintf("%q: %s", n.text, err.msg), err.hint)
+}
+
+func (p *parser) budget(n *ynode, more int) bool {
+	before := p.patterns
+	p.patterns += more
+	if before <= maxPatterns && p.patterns > maxPatterns {
+		p.fail(n, fmt.Sprintf("the policy's patterns expand to more than %d", maxPatterns), "")
+	}
+	return p.patterns <= maxPatterns
+}
+
+// pathValues reads a pattern or a list of patterns.
+func (p *parser) pathValues(n *ynode, op Operator) []pathPattern {
+	var m Matcher
+	p.condition(&m, "path", op, n)
+	if len(m.Conditions) == 0 {
+		return nil
+	}
+	return m.Conditions[0].paths
+}
+
+func (c *Condition) addPath(text string) *globError {
+	var pats []pathPattern
+	var err *globError
+	one := func(p pathPattern, e *globError) { pats, err = []pathPattern{p}, e }
+	switch c.Operator {
+	case OpGlob:
+		pats, err = parsePathGlob(text)
+	case OpEquals, OpIn:
+		one(parsePathLiteral(text))
+	case OpStartsWith:
+		one(parsePathPrefix(text))
+	case OpEndsWith:
+		one(pathPattern{kind: patSuffix, text: text}, nil)
+	case OpContains:
+		one(pathPattern{kind: patContains, text: text}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	for _, pat := range pats {
+		c.paths = append(c.paths, withAliases(pat)...)
+	}
+	return nil
+}
+
+func (c *Condition) addHost(text string) *globError {
+	var hosts []hostPattern
+	var err *globError
+	switch c.Operator {
+	case OpEquals, OpIn:
+		hosts, c.addrs, err = parseHostAppend(text, c.addrs, parseHostLiteral)
+	case OpGlob:
+		hosts, c.addrs, err = parseHostAppend(text, c.addrs, parseHostGlob)
+	case OpEndsWith:
+		hosts, err = parseHostSuffix(text)
+	}
+	c.hosts = append(c.hosts, hosts...)
+	return err
+}

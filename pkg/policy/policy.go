@@ -1,0 +1,99 @@
+package policy
+
+import "net/netip"
+
+// Limits of the language.
+const (
+	MaxSourceBytes = 256 << 10
+	MaxRules       = 10_000
+
+	maxDepth = 32 // nesting of a policy document; a valid one needs 6
+)
+
+// Policy is one parsed policy document.
+type Policy struct {
+	Name          string // file name given to Parse
+	Source        []byte // the exact YAML bytes, without the manifest around them
+	DefaultAction Decision
+	Mode          string // "enforce" or "observe"
+	Baseline      string // "image", "runtime", "none"; "" when not given
+	Entrypoint    string // "chain", "single" or "deny"
+	OnAuditLoss   string // "continue" or "deny"
+	OnAgentLoss   string // "keep" or "deny"
+	Connections   string // "keep"
+	Audit         Audit
+	Rules         []Rule
+
+	launchers []pathPattern // baseline files only
+	extends   string        // baseline files only
+}
+
+// Audit says, for each action, whether allowed actions are counted instead of
+// being recorded one by one.
+type Audit struct {
+	CountAllows ActionSet
+}
+
+// Rule is one entry of a policy's rules.
+type Rule struct {
+	ID        string // as written, may be empty
+	Index     int    // position in the list, from 0
+	Actions   ActionSet
+	Path      *Matcher
+	Host      *Matcher
+	Ports     []PortRange
+	Protocols []uint8 // IP protocol numbers
+	CIDRs     []netip.Prefix
+	Decision  Decision
+	Reason    string
+	Line      int // of the rule in the file given to Parse
+
+	hasPorts, hasProtocols, hasCIDRs bool          // given, if only as an empty list
+	rootOnly                         bool          // baseline files: "mounted: false"
+	except                           []pathPattern // baseline files, in one rule for each action
+}
+
+// PortRange is an inclusive range of ports.
+type PortRange struct{ Low, High uint16 }
+
+// HasMatcher reports whether the rule restricts the subject at all. One that
+// does not is the default of its actions.
+func (r *Rule) HasMatcher() bool {
+	return r.Path != nil || r.Host != nil || r.hasPorts || r.hasProtocols || r.hasCIDRs
+}
+
+// onPort reports whether the rule restricts port or protocol.
+func (r *Rule) onPort() bool { return r.hasPorts || r.hasProtocols }
+
+// Operator is a comparison in a matcher.
+type Operator uint8
+
+// The operators of the language.
+const (
+	OpGlob Operator = iota
+	OpEquals
+	OpIn
+	OpStartsWith
+	OpEndsWith
+	OpContains
+)
+
+var operatorNames = [...]string{"glob", "equals", "in", "startsWith", "endsWith", "contains"}
+
+// String returns the operator as the language spells it.
+func (o Operator) String() string { return operatorNames[o] }
+
+// Matcher is a set of conditions on one field, all of which must hold.
+type Matcher struct {
+	Conditions []Condition
+}
+
+// Condition holds when the operator holds for any of the values.
+type Condition struct {
+	Operator Operator
+	Values   []string // as written
+
+	paths []pathPattern // for the field path, aliases included
+	hosts []hostPattern // for the field host
+	addrs []netip.Addr  // for the field host: values that are addresses
+}

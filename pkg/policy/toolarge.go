@@ -1,0 +1,61 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// SizeError says that a policy is too large for the tables.
+type SizeError struct {
+	Kind  Kind
+	Rules []string // the rules that cost most, the dearest first
+	Err   error
+}
+
+// Error names the kind, the reason and the rules to look at.
+func (e *SizeError) Error() string {
+	s := fmt.Sprintf("compile policy: tables for %s: %v", e.Kind, e.Err)
+	if len(e.Rules) > 0 {
+		s += "; the rules that cost most: " + strings.Join(e.Rules, ", ")
+	}
+	return s
+}
+
+// Unwrap returns the reason.
+func (e *SizeError) Unwrap() error { return e.Err }
+
+// tooLarge finds the rules in most states. b is the construction that was
+// given up, or nil to run it again.
+func (s *ruleSet) tooLarge(k Kind, err error, b *subset) error {
+	if b == nil {
+		b = newSubset(s.gather(k), k)
+		if _, rerun := b.build(); rerun != nil {
+			err = rerun
+		}
+	}
+	cost := make([]int, len(b.steps))
+	for _, key := range b.keys {
+		for _, n := range key {
+			if n >= 0 {
+				if o := b.nfa.nodes[n].least; o >= 0 && int(o) < len(cost) {
+					cost[o]++
+				}
+			}
+		}
+	}
+	order := make([]int, len(cost))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return cost[y] - cost[x] })
+	info := s.info()
+	e := &SizeError{Kind: k, Err: err}
+	for _, i := range order[:min(3, len(order))] {
+		if cost[i] > 0 {
+			r := info[b.steps[i].num]
+			e.Rules = append(e.Rules, fmt.Sprintf("%s (line %d: %s)", r.Name, r.Line, r.Text))
+		}
+	}
+	return e
+}
