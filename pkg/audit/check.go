@@ -36,13 +36,13 @@ func (w *walker) check(r *parsed, b []byte) error {
 }
 
 func (w *walker) verdict(r *parsed, n uint64) {
-	v := string(r.f.verdict)
-	switch Verdict(v) {
-	case Allow, Deny, WouldDeny, Audit:
-	default:
-		v = "other"
+	v := Verdict("other")
+	for _, known := range [...]Verdict{Deny, Allow, WouldDeny, Audit} {
+		if string(r.f.verdict) == string(known) {
+			v = known
+		}
 	}
-	w.rep.Verdicts[v] += n
+	w.rep.Verdicts[string(v)] += n
 }
 
 func (w *walker) checkHeader(r *parsed) error {

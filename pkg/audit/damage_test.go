@@ -40,7 +40,7 @@ func TestEveryFlippedBitIsFoundInItsRecord(t *testing.T) {
 	if len(ends) < 55 {
 		t.Fatalf("only %d records", len(ends))
 	}
-	step := 17 // odd, so that every bit position is met
+	step := 67 // odd, so that every bit position is met
 	if long {
 		step = 1
 	}
@@ -80,7 +80,11 @@ func TestTruncatedAnywhere(t *testing.T) {
 	files, segment := sampleLog(t, 40, 3)
 	data := files[segment]
 	commits := commitEnds(data)
-	inParallel(len(data), 1, func(cut int) {
+	step := 7
+	if long {
+		step = 1
+	}
+	inParallel(len(data), step, func(cut int) {
 		r := verifyMem(t, with(files, segment, data[:cut]))
 		n := sort.SearchInts(commits, cut+1) // commits that are whole
 		want, tail := ExitIncomplete, cut

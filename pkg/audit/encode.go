@@ -25,20 +25,27 @@ var limits = [...]struct{ text, exact int }{
 
 // appendBody appends everything of a line from "kind" to the closing brace.
 func appendBody(b []byte, rec Record) ([]byte, error) {
-	start := len(b)
+	e := encoder{b: b}
+	err := e.body(rec)
+	return e.b, err
+}
+
+// body is appendBody into e.b; it leaves e.b as it was if it fails.
+func (e *encoder) body(rec Record) error {
+	start := len(e.b)
 	for _, l := range limits {
-		e := encoder{b: b[:start], text: l.text, exact: l.exact}
-		e.b = append(e.b, `"kind":"`...)
+		e.text, e.exact = l.text, l.exact
+		e.b = append(e.b[:start], `"kind":"`...)
 		e.b = append(e.b, rec.Kind()...)
 		e.b = append(e.b, '"')
-		rec.appendFields(&e)
+		rec.appendFields(e)
 		e.close()
-		b = e.b
-		if len(b)-start <= maxBody {
-			return b, nil
+		if len(e.b)-start <= maxBody {
+			return nil
 		}
 	}
-	return b[:start], ErrRecordTooLarge
+	e.b = e.b[:start]
+	return ErrRecordTooLarge
 }
 
 // key writes a member's name, and the comma before it unless it opens an object.

@@ -35,6 +35,9 @@ type parser struct {
 	mid    []byte // from the comma before boot_id to the comma before kind
 	bootID string
 	log    string
+
+	rec    parsed // the record being read
+	member func(key, value []byte)
 }
 
 var (
@@ -51,16 +54,22 @@ const (
 	crcSuffix = len(`,"crc32c":"00000000"}`)
 )
 
-// parse reads a line without its newline.
-func (p *parser) parse(b []byte) (r parsed, err error) {
+// parse reads a line without its newline. The record is valid until the next
+// call.
+func (p *parser) parse(b []byte) (*parsed, error) {
+	if p.member == nil {
+		p.member = p.rec.member
+	}
+	p.rec = parsed{}
+	r := &p.rec
 	if !bytes.HasPrefix(b, headStart) {
 		if bytes.HasPrefix(b, anyStart) {
-			return r, errors.New("record is of a format version that this verifier does not know")
+			return nil, errors.New("record is of a format version that this verifier does not know")
 		}
-		return r, errJSON
+		return nil, errJSON
 	}
 	if !utf8.Valid(b) {
-		return r, errors.New("line is not valid UTF-8")
+		return nil, errors.New("line is not valid UTF-8")
 	}
 	c := cursor{b: b, i: len(headStart)}
 	r.seq = c.uint()
@@ -71,22 +80,22 @@ func (p *parser) parse(b []byte) (r parsed, err error) {
 	c.expect(monoKey)
 	c.uint()
 	if c.failed {
-		return r, errors.New("record does not begin with v, seq, prev, time and mono as this format has them")
+		return nil, errors.New("record does not begin with v, seq, prev, time and mono as this format has them")
 	}
 	if bytes.HasPrefix(b[c.i:], p.mid) && p.mid != nil {
 		c.i += len(p.mid)
 	} else if err := p.common(&c); err != nil {
-		return r, err
+		return nil, err
 	}
-	end, err := scanMembers(b, c.i, 0, r.member)
+	end, err := scanMembers(b, c.i, 0, p.member)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	if end != len(b) {
-		return r, errJSON
+		return nil, errJSON
 	}
 	if r.kind == nil {
-		return r, errors.New("record has no kind")
+		return nil, errors.New("record has no kind")
 	}
 	return r, nil
 }

@@ -24,6 +24,7 @@ type Log struct {
 	done chan struct{} // closed when the committer has ended
 
 	mu       sync.Mutex
+	enc      encoder
 	pend     batch // appended, not yet taken by the committer
 	spare    batch // the batch the committer used last, to be filled next
 	taken    batch // header of the committer's batch: only its sizes are read
@@ -118,8 +119,10 @@ func (l *Log) enqueue(rec Record, now time.Time) error {
 
 func (l *Log) enqueueOne(rec Record, now time.Time) error {
 	p := &l.pend
-	var err error
-	if p.buf, err = appendBody(p.buf, rec); err != nil {
+	l.enc.b = p.buf
+	err := l.enc.body(rec)
+	p.buf = l.enc.b
+	if err != nil {
 		return err
 	}
 	mono := l.boot + now.Sub(l.base)

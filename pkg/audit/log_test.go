@@ -43,7 +43,7 @@ func TestReopenAfterTruncationAnywhere(t *testing.T) {
 	files, segment := sampleLog(t, 6, 3)
 	data := files[segment]
 	commits := commitEnds(data)
-	step := 7
+	step := 13
 	if long {
 		step = 1
 	}

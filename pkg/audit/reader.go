@@ -26,8 +26,9 @@ const (
 	overlong
 )
 
-func newLineReader(src io.Reader) *lineReader {
-	return &lineReader{src: src, buf: make([]byte, 256<<10), r: 1, w: 1}
+// newLineReader reads src, which has size bytes.
+func newLineReader(src io.Reader, size int64) *lineReader {
+	return &lineReader{src: src, buf: make([]byte, min(256<<10, size+2)), r: 1, w: 1}
 }
 
 // next returns where the next line is in l.buf, without its newline. It is valid

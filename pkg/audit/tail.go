@@ -189,7 +189,7 @@ func (t *tailer) drain() (err error) {
 	if size < t.off { // a recovery cut lines off that were printed
 		t.off = size
 	}
-	lines := newLineReader(io.NewSectionReader(f, t.off, size-t.off))
+	lines := newLineReader(io.NewSectionReader(f, t.off, size-t.off), size-t.off)
 	for {
 		from, to, end, err := lines.next()
 		if err != nil || end != newline {

@@ -68,7 +68,7 @@ func (w *walker) segment(ctx context.Context, f vfs.File, name string, last bool
 	}
 	w.rep.Segments = append(w.rep.Segments, name)
 	w.at = place{segment: name}
-	lines := newLineReader(io.NewSectionReader(f, 0, size))
+	lines := newLineReader(io.NewSectionReader(f, 0, size), size)
 	for w.rep.Bad == nil {
 		if w.at.line%4096 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -139,16 +139,16 @@ func (w *walker) line(buf []byte, from int) *BadRecord {
 		return w.at.bad(fmt.Errorf("sequence number %d where %d belongs: records were removed, added or moved", r.seq, w.at.seq))
 	}
 	if r.prev != w.link.prev {
-		w.doubt = newDoubt(w, &r, b)
+		w.doubt = newDoubt(w, r, b)
 		return nil
 	}
 	if w.parser.log != w.rep.Origin {
 		return w.at.bad(fmt.Errorf("record belongs to the log %q", w.parser.log))
 	}
-	if err := w.check(&r, b); err != nil {
+	if err := w.check(r, b); err != nil {
 		return w.at.bad(err)
 	}
-	w.accept(&r, buf, from)
+	w.accept(r, buf, from)
 	return nil
 }
 
@@ -164,8 +164,7 @@ func (w *walker) accept(r *parsed, buf []byte, from int) {
 	w.lastTime = append(w.lastTime[:0], r.time...)
 	n := int64(len(buf) - from + 1)
 	if string(r.kind) != KindCommit {
-		w.crc = crc32.Update(w.crc, castagnoli, buf[from:])
-		w.crc = crc32.Update(w.crc, castagnoli, []byte{'\n'})
+		w.crc = crc32.Update(w.crc, castagnoli, buf[from:len(buf)+1]) // with its newline
 		w.since += n
 		w.rep.TailRecords++
 		return
