@@ -3,6 +3,7 @@ package policy
 import (
 	"embed"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -52,7 +53,10 @@ func loadBaseline(name string) (*baselineSet, error) {
 		if err != nil {
 			return nil, err
 		}
-		set.rules = append(set.rules, base.rules...)
+		for _, r := range base.rules {
+			r.rootOnly = r.rootOnly || slices.Contains(pol.onRootOnly, r.ID)
+			set.rules = append(set.rules, r)
+		}
 		set.launchers = append(set.launchers, base.launchers...)
 	}
 	return &set, nil

@@ -86,7 +86,7 @@ func (s *evalSubject) matches(st step) bool {
 			}
 			return false
 		})
-	case s.class == classNoPath, st.rule.rootOnly && s.class != classRoot:
+	case s.class == classNoPath, st.rule.rootOnly && s.class != classRoot, st.rule.mountOnly && s.class != classVolume:
 		return false
 	}
 	for i := range st.rule.except {

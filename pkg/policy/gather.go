@@ -33,9 +33,10 @@ func (s *ruleSet) gather(k Kind) *graph {
 func (g *graph) addPaths(s *ruleSet, k Kind) {
 	// Volume links are for rules of users, and for volumes; so each class has
 	// its own tree of them. The baseline says nothing about volumes as such.
-	onRoot, onVolume, both, rootOnly := g.nfa.node(), g.nfa.node(), g.nfa.node(), g.nfa.node()
+	both, rootOnly, mountOnly := g.nfa.node(), g.nfa.node(), g.nfa.node()
+	onRoot, onVolume := g.nfa.node(), g.nfa.node()
 	g.start[classRoot] = []int32{onRoot, both, rootOnly}
-	g.start[classVolume] = []int32{onVolume, both}
+	g.start[classVolume] = []int32{onVolume, both, mountOnly}
 	for i, st := range g.steps {
 		if st.always {
 			continue
@@ -54,6 +55,8 @@ func (g *graph) addPaths(s *ruleSet, k Kind) {
 					g.nfa.insertPath(onVolume, p, true, acc)
 				case st.rule.rootOnly:
 					g.nfa.insertPath(rootOnly, p, false, acc)
+				case st.rule.mountOnly:
+					g.nfa.insertPath(mountOnly, p, false, acc)
 				default:
 					g.nfa.insertPath(both, p, false, acc)
 				}

@@ -59,9 +59,7 @@ func (p *parser) rule(r *Rule, n *ynode) {
 	}
 	if p.baseline {
 		known = append(known, field{"mounted", func(n *ynode) {
-			if r.rootOnly = n.text == "false"; !r.rootOnly {
-				p.fail(n, "mounted is false or left out", "")
-			}
+			r.rootOnly, r.mountOnly = n.text == "false", n.text != "false"
 		}}, field{"except", func(n *ynode) { r.except = p.pathValues(n, OpGlob) }})
 	}
 	if !p.fields(n, "a rule", known) {

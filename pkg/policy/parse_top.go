@@ -36,6 +36,11 @@ func (p *parser) topLevel(pol *Policy, root *ynode) {
 	}
 	if p.baseline {
 		known = append(known, set(&pol.extends, "extends", "runtime"),
+			field{"onRootOnly", func(n *ynode) {
+				for _, item := range listItems(n) {
+					pol.onRootOnly = append(pol.onRootOnly, item.text)
+				}
+			}},
 			field{"launchers", func(n *ynode) { pol.launchers = p.pathValues(n, OpGlob) }})
 	}
 	if p.fields(root, "the policy", known) && !version {

@@ -24,8 +24,11 @@ type Policy struct {
 	Audit         Audit
 	Rules         []Rule
 
-	launchers []pathPattern // baseline files only
-	extends   string        // baseline files only
+	// Baseline files only: programs that start others; the baseline whose rules
+	// follow; and which of those hold on the root file system only.
+	launchers  []pathPattern
+	extends    string
+	onRootOnly []string
 }
 
 // Audit says, for each action, whether allowed actions are counted instead of
@@ -49,7 +52,7 @@ type Rule struct {
 	Line      int // of the rule in the file given to Parse
 
 	hasPorts, hasProtocols, hasCIDRs bool          // given, if only as an empty list
-	rootOnly                         bool          // baseline files: "mounted: false"
+	rootOnly, mountOnly              bool          // baseline files: "mounted: false" and "mounted: true"
 	except                           []pathPattern // baseline files, in one rule for each action
 }
 
