@@ -84,7 +84,7 @@ func TestTruncatedAnywhere(t *testing.T) {
 	if long {
 		step = 1
 	}
-	inParallel(len(data), step, func(cut int) {
+	at := func(cut int) {
 		r := verifyMem(t, with(files, segment, data[:cut]))
 		n := sort.SearchInts(commits, cut+1) // commits that are whole
 		want, tail := ExitIncomplete, cut
@@ -97,7 +97,12 @@ func TestTruncatedAnywhere(t *testing.T) {
 		if r.ExitCode() != want || r.Bad != nil || r.TailBytes != int64(tail) || r.Commits != uint64(n) {
 			t.Errorf("cut at %d: exit %d, want %d; tail %d, want %d; bad %+v", cut, r.ExitCode(), want, r.TailBytes, tail, r.Bad)
 		}
-	})
+	}
+	inParallel(len(data), step, at)
+	for _, end := range commits {
+		at(end - 1)
+		at(end)
+	}
 }
 
 func TestZerosAtTheEndAreATear(t *testing.T) {
