@@ -68,7 +68,7 @@ func (g *graph) addPaths(s *ruleSet, k Kind) {
 			continue
 		}
 		for j := range st.rule.except {
-			g.nfa.insertPath(both, &g.steps[i].rule.except[j], false, accept{order: exceptOrder})
+			g.nfa.insertPath(both, &g.steps[i].rule.except[j], false, accept{order: exceptOrder, serves: int32(i)})
 		}
 	}
 	if k == KindExec {

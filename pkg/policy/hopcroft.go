@@ -10,12 +10,11 @@ func (d *dfa) partition() (block []int32, count int) {
 	inverse, first := d.inverse()
 	type job struct{ block, class int32 }
 	var jobs []job
-	queued := map[job]bool{}
+	queued := make([]bool, n*k) // there are at most n blocks
 	push := func(b, c int32) {
-		j := job{b, c}
-		if !queued[j] {
-			queued[j] = true
-			jobs = append(jobs, j)
+		if !queued[int(b)*k+int(c)] {
+			queued[int(b)*k+int(c)] = true
+			jobs = append(jobs, job{b, c})
 		}
 	}
 	for b := range p.blocks() {
@@ -27,7 +26,7 @@ func (d *dfa) partition() (block []int32, count int) {
 	for len(jobs) > 0 {
 		j := jobs[len(jobs)-1]
 		jobs = jobs[:len(jobs)-1]
-		delete(queued, j)
+		queued[int(j.block)*k+int(j.class)] = false
 		members = append(members[:0], p.members(j.block)...)
 		for _, s := range members {
 			at := int(s)*k + int(j.class)
@@ -37,7 +36,7 @@ func (d *dfa) partition() (block []int32, count int) {
 		}
 		p.split(func(old, fresh int32) {
 			for c := range int32(k) {
-				if queued[job{old, c}] || p.size(fresh) <= p.size(old) {
+				if queued[int(old)*k+int(c)] || p.size(fresh) <= p.size(old) {
 					push(fresh, c)
 				} else {
 					push(old, c)

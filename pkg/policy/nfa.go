@@ -38,6 +38,7 @@ type accept struct {
 	order     int32 // index into the steps; launcherOrder and metadataOrder are marks
 	condition uint8
 	unless    mark
+	serves    int32 // exceptOrder: the step that the mark is for
 }
 
 // Orders below zero mark a subject without deciding about it.

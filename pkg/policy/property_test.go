@@ -40,7 +40,7 @@ func TestEvaluateAgrees(t *testing.T) {
 		if err != nil {
 			t.Fatalf("policy %d: %v\n%s", policies, err, src)
 		}
-		for range 400 {
+		for range 1000 {
 			k := Kind(g.IntN(numKinds))
 			subject := g.subject(k)
 			got, want := tables.Match(k, subject), Evaluate(p, o, k, subject)
@@ -75,7 +75,7 @@ func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
 func (g *generator) policy() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 1\ndefaultAction: %s\nbaseline: %s\n", pick(g, "deny", "allow"),
-		pick(g, "none", "none", "none", "none", "none", "none", "runtime", "image"))
+		pick(g, "none", "none", "none", "none", "none", "none", "none", "none", "none", "none", "runtime", "image"))
 	if g.IntN(4) == 0 {
 		fmt.Fprintf(&b, "audit: {file.read: {allow: each}, network.request: {allow: count}}\n")
 	}

@@ -2,6 +2,14 @@ package policy
 
 import "math"
 
+// rank is the first step that the pattern matters to.
+func (a accept) rank() int32 {
+	if a.order == exceptOrder {
+		return a.serves
+	}
+	return a.order
+}
+
 // rank computes for each node the smallest order that can be reached from it.
 // All edges but those of loops lead to later nodes.
 func (a *nfa) rank() {
@@ -9,10 +17,10 @@ func (a *nfa) rank() {
 		n := &a.nodes[i]
 		n.least = math.MaxInt32
 		for _, acc := range n.accept {
-			n.least = min(n.least, acc.order)
+			n.least = min(n.least, acc.rank())
 		}
 		for _, acc := range n.final {
-			n.least = min(n.least, acc.order)
+			n.least = min(n.least, acc.rank())
 		}
 		see := func(to int32) {
 			if int(to) > i && a.nodes[to].owner < 0 {
