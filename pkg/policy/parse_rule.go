@@ -65,6 +65,14 @@ func (p *parser) rule(r *Rule, n *ynode) {
 	if !p.fields(n, "a rule", known) {
 		return
 	}
+	for _, key := range n.keys { // a misspelt field is reported as that
+		switch suggest(key.text, []string{"action", "decision"}) {
+		case didYouMean("action"):
+			hasAction = true
+		case didYouMean("decision"):
+			hasDecision = true
+		}
+	}
 	if !hasAction {
 		p.fail(n, "a rule without action", "name what it is about, such as action: file.read")
 	}

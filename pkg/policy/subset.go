@@ -62,7 +62,9 @@ func (b *subset) build() (*dfa, error) {
 	for i := range b.trans {
 		b.trans[i] = 1
 	}
-	b.trans[class[0]] = 0
+	if b.kind != KindAddr {
+		b.trans[class[0]] = 0 // padding
+	}
 	for v := byte(classRoot); v <= classNoPath; v++ {
 		known := b.kind.isPath() || v == classRoot || v == classVolume && b.kind == KindAddr
 		if known {
