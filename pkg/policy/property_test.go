@@ -98,7 +98,7 @@ func (g *generator) policy() string {
 			fmt.Fprintf(&b, "    cidr: %s\n", g.list(g.cidr))
 		}
 		if g.IntN(3) == 0 {
-			fmt.Fprintf(&b, "    port: %s\n", pick(g, "443", `"8000-9000"`, `[53, "255-256", 65535]`, `"1-65535"`, `"300-1300"`, "[]"))
+			fmt.Fprintf(&b, "    port: %s\n", pick(g, "443", `"8000-9000"`, `[53, "255-256", 65535]`, `"1-65535"`, `"300-800"`, "[]"))
 		}
 		if g.IntN(4) == 0 {
 			fmt.Fprintf(&b, "    protocol: %s\n", pick(g, "tcp", "udp", "[tcp, udp]"))
@@ -212,7 +212,7 @@ func (g *generator) subject(k Kind) []byte {
 	var s []byte
 	switch k {
 	case KindAddr:
-		s = AddrSubject(g.IntN(3) == 0, g.addr(), pick[uint8](g, 6, 17, 6, 17, 132), pick[uint16](g, 443, 53, 8000, 9000, 9001, 255, 256, 257, 65535, 0, 299, 300, 1300, 1301))
+		s = AddrSubject(g.IntN(3) == 0, g.addr(), pick[uint8](g, 6, 17, 6, 17, 132), pick[uint16](g, 443, 53, 8000, 9000, 9001, 255, 256, 257, 65535, 0, 299, 300, 511, 600, 800, 801))
 		if g.IntN(8) == 0 {
 			s[1+g.IntN(19)] = byte(g.Uint32())
 		}

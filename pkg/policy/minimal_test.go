@@ -1,0 +1,74 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// TestAutomataAreMinimal refines the states of finished automata in the simple
+// way (Moore) and finds no two that are equivalent, and no two equal columns.
+func TestAutomataAreMinimal(t *testing.T) {
+	sources := []string{string(manyRules(40))}
+	for i := range uint64(30) {
+		sources = append(sources, (&generator{rand.New(rand.NewPCG(3, i))}).policy())
+	}
+	for _, src := range sources {
+		rs, err := newRuleSet(mustParse(t, src), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range Kind(numKinds) {
+			d, err := rs.automaton(k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := moore(d); got != d.states() {
+				t.Errorf("%s: %d states, %d would do\n%s", k, d.states(), got, src)
+			}
+		}
+	}
+}
+
+func moore(d *dfa) int {
+	block := make([]int, d.states())
+	count := 0
+	for {
+		ids := map[string]int{}
+		next := make([]int, d.states())
+		for s := range next {
+			key := fmt.Sprint(d.rows[s], block[s])
+			for _, to := range d.trans[s*d.classCount:][:d.classCount] {
+				key += fmt.Sprint(" ", block[to])
+			}
+			if _, ok := ids[key]; !ok {
+				ids[key] = len(ids)
+			}
+			next[s] = ids[key]
+		}
+		if len(ids) == count {
+			return count
+		}
+		block, count = next, len(ids)
+	}
+}
+
+// A policy that does not fit is refused, and the rules that cost most are
+// named.
+func TestTooLargeNamesTheRules(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("version: 1\nbaseline: none\nrules:\n  - {id: cheap, action: file.read, path: /a, decision: allow}\n")
+	for i := range 18 {
+		fmt.Fprintf(&b, "  - {id: dear%d, action: file.read, path: {contains: 'x%dy', glob: '/**', endsWith: 'z%d'}, decision: allow}\n", i, i, i)
+	}
+	_, err := Compile(mustParse(t, b.String()), Options{})
+	var size *SizeError
+	if !errors.As(err, &size) {
+		t.Fatalf("got %v, want a SizeError", err)
+	}
+	if size.Kind != KindRead || len(size.Rules) == 0 || !strings.HasPrefix(size.Rules[0], "dear") {
+		t.Errorf("kind %s, rules %v", size.Kind, size.Rules)
+	}
+}
