@@ -86,8 +86,8 @@ static __noinline int gate_exec(struct armed_task *a, struct file *file)
 			a->pend_flags = PEND_LAUNCHER;
 		if (entrypoint != ENTRYPOINT_CHAIN)
 			a->pend_flags = 0;
-		if (x.o.rule != RULE_UNRESOLVABLE && x.o.rule != RULE_NO_POLICY && !(x.o.flags & ROW_FLOOR && !x.o.allow) &&
-		    entry_free(a, entrypoint))
+		if (x.o.rule != RULE_UNRESOLVABLE && x.o.rule != RULE_NO_POLICY &&
+		    !(x.o.flags & ROW_FLOOR && !x.o.allow) && entry_free(a, entrypoint))
 			builtin(&x, RULE_ENTRYPOINT, 1);
 	}
 	ret = finish(&x);

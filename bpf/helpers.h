@@ -64,10 +64,12 @@ static u64 (*const bpf_ringbuf_query)(void *ringbuf, u64 flags) = (void *)134;
 static void *(*const bpf_task_storage_get)(void *map, struct task_struct *task, void *value, u64 flags) = (void *)156;
 static struct task_struct *(*const bpf_get_current_task_btf)(void) = (void *)158;
 static long (*const bpf_loop)(u32 rounds, void *fn, void *ctx, u64 flags) = (void *)181;
-static long (*const bpf_ringbuf_reserve_dynptr)(void *ringbuf, u32 size, u64 flags, struct bpf_dynptr *ptr) = (void *)198;
+static long (*const bpf_ringbuf_reserve_dynptr)(void *ringbuf, u32 size, u64 flags,
+						struct bpf_dynptr *ptr) = (void *)198;
 static void (*const bpf_ringbuf_submit_dynptr)(struct bpf_dynptr *ptr, u64 flags) = (void *)199;
 static void (*const bpf_ringbuf_discard_dynptr)(struct bpf_dynptr *ptr, u64 flags) = (void *)200;
-static long (*const bpf_dynptr_write)(const struct bpf_dynptr *dst, u32 off, void *src, u32 len, u64 flags) = (void *)202;
+static long (*const bpf_dynptr_write)(const struct bpf_dynptr *dst, u32 off, void *src, u32 len,
+				      u64 flags) = (void *)202;
 
 /* Open-coded number iterator: kfuncs, since 6.4. */
 extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __ksym;
@@ -78,7 +80,7 @@ extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym;
 
 /* BPF_TYPE_ID_TARGET, tools/lib/bpf/bpf_core_read.h: the type's id in the running kernel. */
 #define kernel_type_id(type) __builtin_btf_type_id(*(typeof(type) *)0, 1)
-#define container_of_kernel(ptr, type, member)                                                \
-	((type *)bpf_rdonly_cast((const void *)(ptr)-__builtin_preserve_field_info(           \
-					 ((type *)0)->member, 0 /* byte offset */),            \
+#define container_of_kernel(ptr, type, member)                                                                    \
+	((type *)bpf_rdonly_cast((const void *)(ptr) -                                                            \
+					 __builtin_preserve_field_info(((type *)0)->member, 0 /* byte offset */), \
 				 kernel_type_id(type)))

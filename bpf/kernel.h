@@ -12,13 +12,13 @@
 #define EACCES 13
 #define EINVAL 22
 
-#define FMODE_READ 1	   /* include/linux/fs.h */
-#define FMODE_WRITE 2	   /* include/linux/fs.h */
-#define FMODE_EXEC 0x20	   /* include/linux/fs.h; in f_flags only an exec sets it, VALID_OPEN_FLAGS lacks it */
-#define O_TRUNC 01000	   /* include/uapi/asm-generic/fcntl.h */
-#define PROT_EXEC 4	   /* include/uapi/asm-generic/mman-common.h */
+#define FMODE_READ 1	    /* include/linux/fs.h */
+#define FMODE_WRITE 2	    /* include/linux/fs.h */
+#define FMODE_EXEC 0x20	    /* include/linux/fs.h; in f_flags only an exec sets it, VALID_OPEN_FLAGS lacks it */
+#define O_TRUNC 01000	    /* include/uapi/asm-generic/fcntl.h */
+#define PROT_EXEC 4	    /* include/uapi/asm-generic/mman-common.h */
 #define MNT_INTERNAL 0x4000 /* include/linux/mount.h: made by the kernel for itself */
-#define AF_UNSPEC 0	   /* include/linux/socket.h */
+#define AF_UNSPEC 0	    /* include/linux/socket.h */
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10

@@ -39,8 +39,8 @@ struct pass {
 };
 
 /* Offsets of u16 columns within a blob of the class. */
-#define COLUMN_MASK(size) ((size)-2)
-#define ROW_MASK(size) ((size)-16)
+#define COLUMN_MASK(size) ((size) - 2)
+#define ROW_MASK(size) ((size) - 16)
 
 /*
  * NH-style step: the product of two keyed halves, so which inputs collide
@@ -124,8 +124,7 @@ static __always_inline int tables_of(u32 slot, struct tables *t)
 	return 1;
 }
 
-static __always_inline int pass(const u8 *blob, struct scratch *s, u32 pos, u32 kind, struct outcome *o,
-				u32 size)
+static __always_inline int pass(const u8 *blob, struct scratch *s, u32 pos, u32 kind, struct outcome *o, u32 size)
 {
 	const struct table_header *h = (const struct table_header *)blob;
 	const struct automaton *au = &h->automata[kind & (KINDS - 1)];

@@ -15,10 +15,10 @@ static __always_inline struct cpu_stats *cpu_stats(void)
 	return bpf_map_lookup_elem(&stats, &zero);
 }
 
-#define count_stat(field)                                   \
-	do {                                                \
-		struct cpu_stats *st_ = cpu_stats();        \
-		if (st_)                                    \
+#define count_stat(field)                                     \
+	do {                                                  \
+		struct cpu_stats *st_ = cpu_stats();          \
+		if (st_)                                      \
 			__sync_fetch_and_add(&st_->field, 1); \
 	} while (0)
 

@@ -239,13 +239,13 @@ struct event {
 	u8 parent_comm[16];
 	u16 subject_len;
 	u8 class;
-	u8 flags;	/* ARMED... of the task, low bits */
-	u32 requested;	/* open: f_flags; mmap: prot; else 0 */
+	u8 flags;      /* ARMED... of the task, low bits */
+	u32 requested; /* open: f_flags; mmap: prot; else 0 */
 };
 
 /* A scratch slot: claimed by compare-and-swap on busy, released on every way out. */
-#define PATH_END 4096	       /* paths end here, right-justified; behind it zeros */
-#define SCRATCH_PAD 4096       /* block padding, and room so that the verifier accepts any position with any length */
+#define PATH_END 4096	 /* paths end here, right-justified; behind it zeros */
+#define SCRATCH_PAD 4096 /* block padding, and room so that the verifier accepts any position with any length */
 #define SCRATCH_PER_CPU 8
 
 struct walk {

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/audit"
+)
+
+// denialsMax bounds how many different denials are told apart for printing.
+// The log has every one.
+const denialsMax = 1000
+
+// denials prints each different denial once, as it happens, and in the end how
+// often the repeated ones came.
+type denials struct {
+	w     io.Writer
+	color bool
+	seen  map[string]int
+	order []string
+	more  int
+	would uint64
+}
+
+func newDenials(w io.Writer, color bool) *denials {
+	return &denials{w: w, color: color, seen: map[string]int{}}
+}
+
+func useColor(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil && os.Getenv("NO_COLOR") == ""
+}
+
+func (d *denials) print(r *audit.Decision) {
+	verb := "denied"
+	if r.Verdict == audit.WouldDeny {
+		verb = "would deny"
+		d.would++
+	}
+	who := printable(string(r.Process.Comm))
+	if len(r.Process.Exe) > 0 {
+		who = printable(path.Base(string(r.Process.Exe)))
+	}
+	subject := printable(string(r.Subject))
+	if subject == "" {
+		subject = "(" + r.Class + ")"
+	}
+	key := strings.Join([]string{verb, r.Action, subject, who, r.Rule}, "\x00")
+	if n := d.seen[key]; n > 0 {
+		d.seen[key]++
+		return
+	}
+	if len(d.seen) >= denialsMax {
+		d.more++
+		return
+	}
+	d.seen[key] = 1
+	what := fmt.Sprintf("%s %s", r.Action, subject)
+	d.order = append(d.order, key)
+	why := r.Rule
+	if r.Reason != "" {
+		why += ": " + printable(r.Reason)
+	}
+	on, off := "", ""
+	if d.color {
+		on, off = "\x1b[31m", "\x1b[0m"
+	}
+	fmt.Fprintf(d.w, "safeclaw: %s%s%s %s by %s[%d] uid %d (rule %s)\n", on, verb, off, what, who, r.Process.PID, r.Process.UID, why)
+}
+
+// repeats prints what came more than once.
+func (d *denials) repeats() {
+	for _, k := range d.order {
+		if n := d.seen[k]; n > 1 {
+			p := strings.Split(k, "\x00")
+			fmt.Fprintf(d.w, "safeclaw: %s %d times in all: %s %s by %s\n", p[0], n, p[1], p[2], p[3])
+		}
+	}
+	if d.more > 0 {
+		fmt.Fprintf(d.w, "safeclaw: %d more denials; see the log\n", d.more)
+	}
+}
+
+// printable keeps names from steering the terminal.
+func printable(s string) string {
+	q := fmt.Sprintf("%q", s)
+	return q[1 : len(q)-1]
+}

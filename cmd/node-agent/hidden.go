@@ -1,0 +1,26 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/agent"
+)
+
+// hiddenCommands are the processes that run starts of itself.
+func hiddenCommands() []*cobra.Command {
+	return []*cobra.Command{
+		{
+			Use: agent.ContainerCommand, Hidden: true, Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				if err := agent.ContainerInit(); err != nil {
+					return &exitError{code: agent.ExitNotExecutable}
+				}
+				return nil
+			},
+		},
+		{
+			Use: agent.GuardCommand, Hidden: true, Args: cobra.ExactArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error { return agent.Guard(args[0]) },
+		},
+	}
+}

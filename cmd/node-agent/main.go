@@ -1,0 +1,103 @@
+// Command node-agent enforces SafeClaw policies in the kernel.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/loader"
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+)
+
+// Exit codes, documented in the help of the root command.
+const (
+	exitUsage       = 2   // wrong use, or a policy with errors
+	exitUnsupported = 3   // this machine cannot enforce
+	exitInternal    = 125 // the agent itself failed
+)
+
+// exitError ends the program with a code. Without an error nothing is printed.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// version is the module's version, or the commit it was built from.
+func version() string {
+	bi, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := bi.Main.Version
+	for _, s := range bi.Settings {
+		if s.Key == "vcs.revision" && v == "(devel)" {
+			v = "devel-" + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return v
+}
+
+func rootCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "node-agent",
+		Short: "Enforce SafeClaw policies in the kernel",
+		Long: `node-agent enforces SafeClaw policies for AI agents in the kernel, with BPF LSM:
+which files a program reads and writes, what it executes, where it connects.
+
+Exit codes: 0 success; 2 wrong use, or a policy with errors; 3 this machine
+cannot enforce (nothing was run); 125 the agent itself failed. "run" otherwise
+ends with its program's status: 127 not found, 126 not executable, 128+n killed
+by signal n. "audit verify" has codes of its own.`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	c.AddCommand(runCommand(), policyCommand(), auditCommand(), doctorCommand())
+	c.AddCommand(hiddenCommands()...)
+	return c
+}
+
+func main() {
+	err := rootCommand().ExecuteContext(context.Background())
+	if err == nil {
+		return
+	}
+	os.Exit(report(err))
+}
+
+// report prints an error for people and returns the exit code.
+func report(err error) int {
+	var ee *exitError
+	var list policy.ErrorList
+	var un *loader.UnsupportedError
+	switch {
+	case errors.As(err, &ee) && ee.err == nil:
+		return ee.code
+	case errors.As(err, &list):
+		fmt.Fprintln(os.Stderr, list)
+		fmt.Fprintf(os.Stderr, "node-agent: the policy was not loaded: %d error(s)\n", len(list))
+		return exitUsage
+	case errors.As(err, &un):
+		fmt.Fprintf(os.Stderr, "node-agent: this machine cannot enforce: %v\n  what to do: %s\n  nothing was run; `node-agent doctor` says more\n", un, un.Do)
+		return exitUnsupported
+	case ee != nil:
+		fmt.Fprintf(os.Stderr, "node-agent: %v\n", ee.err)
+		return ee.code
+	}
+	fmt.Fprintf(os.Stderr, "node-agent: %v\n", err)
+	return exitUsage
+}

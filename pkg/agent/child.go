@@ -1,0 +1,190 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Exit codes of a program that did not start, as shells have them.
+const (
+	ExitNotFound      = 127
+	ExitNotExecutable = 126
+)
+
+// child runs the program in the run's cgroup and waits for it.
+func (r *run) child(ctx context.Context) (int, error) {
+	dir, err := r.group.Open()
+	if err != nil {
+		return ExitNotExecutable, err
+	}
+	defer dir.Close()
+	cmd, status, err := r.command()
+	if err != nil {
+		return startCode(err), err
+	}
+	// clone3 with CLONE_INTO_CGROUP (since 5.7): the program never runs outside.
+	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = r.opts.Stdin, r.opts.Stdout, r.opts.Stderr
+
+	sigs := make(chan os.Signal, 8)
+	signal.Notify(sigs, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer signal.Stop(sigs)
+	if err := cmd.Start(); err != nil {
+		return startCode(err), err
+	}
+	done := make(chan error, 1)
+	go func() {
+		startErr := status.wait()
+		werr := cmd.Wait()
+		if startErr != nil {
+			werr = startErr
+		}
+		done <- werr
+	}()
+	for {
+		select {
+		case s := <-sigs:
+			r.forward(cmd.Process, s)
+		case <-ctx.Done():
+			cmd.Process.Kill()
+			ctx = context.WithoutCancel(ctx)
+		case err := <-done:
+			var se *startError
+			if errors.As(err, &se) {
+				return startCode(se.Err), se
+			}
+			ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			if ok && ws.Signaled() {
+				return 128 + int(ws.Signal()), nil
+			}
+			return cmd.ProcessState.ExitCode(), nil
+		}
+	}
+}
+
+// forward passes a signal on. The terminal has sent its own to the program too.
+func (r *run) forward(p *os.Process, s os.Signal) {
+	if s == syscall.SIGINT || s == syscall.SIGQUIT {
+		if f, ok := r.opts.Stdin.(*os.File); ok {
+			if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+				return
+			}
+		}
+	}
+	if err := p.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		r.opts.Logger.Warn("forward signal", "signal", s, "error", err)
+	}
+}
+
+// command is the program itself, or the container's init that becomes it.
+func (r *run) command() (*exec.Cmd, *startStatus, error) {
+	cred, err := credential(r.opts.User)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.opts.Root == "" {
+		cmd := exec.Command(r.opts.Argv[0], r.opts.Argv[1:]...)
+		if cmd.Err != nil {
+			return nil, nil, cmd.Err
+		}
+		cmd.Dir = r.opts.Dir
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+		return cmd, nil, nil
+	}
+	spec := containerSpec{Root: r.opts.Root, Dir: r.opts.Dir, Volumes: r.opts.Volumes, Argv: r.opts.Argv}
+	if cred != nil {
+		spec.UID, spec.GID = int(cred.Uid), int(cred.Gid)
+	}
+	b, err := json.Marshal(spec)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode container: %w", err)
+	}
+	rd, wr, err := os.Pipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make status pipe: %w", err)
+	}
+	cmd := exec.Command("/proc/self/exe", ContainerCommand)
+	cmd.Env = append(os.Environ(), containerEnv+"="+string(b))
+	cmd.ExtraFiles = []*os.File{wr}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
+	}
+	return cmd, &startStatus{r: rd, w: wr}, nil
+}
+
+// credential parses "uid" or "uid:gid". Nil: the caller's own.
+func credential(user string) (*syscall.Credential, error) {
+	if user == "" {
+		return nil, nil
+	}
+	u, g, both := strings.Cut(user, ":")
+	if !both {
+		g = u
+	}
+	uid, err1 := strconv.ParseUint(u, 10, 32)
+	gid, err2 := strconv.ParseUint(g, 10, 32)
+	if err1 != nil || err2 != nil {
+		return nil, fmt.Errorf("user %q is not UID or UID:GID in numbers", user)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+// startError is a program that could not be started.
+type startError struct {
+	Step string
+	Err  error
+}
+
+func (e *startError) Error() string { return e.Step + ": " + e.Err.Error() }
+func (e *startError) Unwrap() error { return e.Err }
+
+// startCode is the shell's exit code for a start that failed.
+func startCode(err error) int {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
+		return ExitNotFound
+	}
+	return ExitNotExecutable
+}
+
+// startStatus hears from the container's init why the program did not start.
+// The pipe closes on a successful exec.
+type startStatus struct{ r, w *os.File }
+
+type startReport struct {
+	Step  string
+	Errno syscall.Errno
+	Text  string
+}
+
+func (s *startStatus) wait() error {
+	if s == nil {
+		return nil
+	}
+	s.w.Close()
+	b, err := io.ReadAll(s.r)
+	s.r.Close()
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	var rep startReport
+	if err := json.Unmarshal(b, &rep); err != nil {
+		return fmt.Errorf("read start status: %w", err)
+	}
+	e := &startError{Step: rep.Step, Err: errors.New(rep.Text)}
+	if rep.Errno != 0 {
+		e.Err = rep.Errno
+	}
+	return e
+}

@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/cgroup"
+	"github.com/authensor/safeclaw-node-agent/pkg/loader"
+)
+
+// Check is one line of the doctor's report.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`       // what was found
+	Do     string `json:"do,omitempty"` // what to do about it
+}
+
+// KernelRelease is uname -r.
+func KernelRelease() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "unknown"
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+// Doctor finds out whether this machine enforces, by trying. It changes nothing
+// that outlives it.
+func Doctor(ctx context.Context) []Check {
+	return []Check{
+		checkKernel(), checkRoot(), checkLSM(), checkBTF(), checkCgroup(), checkProbe(), checkPrograms(ctx),
+	}
+}
+
+// Healthy reports whether every check passed.
+func Healthy(cs []Check) bool {
+	for _, c := range cs {
+		if !c.OK {
+			return false
+		}
+	}
+	return true
+}
+
+func result(name, found string, err error) Check {
+	c := Check{Name: name, OK: err == nil, Detail: found}
+	if err != nil {
+		c.Detail = err.Error()
+		var u *loader.UnsupportedError
+		if errors.As(err, &u) {
+			c.Do = u.Do
+		}
+	}
+	return c
+}
+
+func checkKernel() Check {
+	rel := KernelRelease()
+	var major, minor int
+	_, err := fmt.Sscanf(rel, "%d.%d", &major, &minor)
+	c := Check{Name: "kernel", OK: true, Detail: rel + " " + runtime.GOARCH}
+	// Open-coded iterators, which the path walk uses, came with 6.4.
+	if err == nil && (major < 6 || major == 6 && minor < 4) {
+		c.OK, c.Do = false, "use a kernel from 6.4 on; tested are Debian's 6.12 and 6.18"
+	}
+	return c
+}
+
+func checkRoot() Check {
+	if os.Geteuid() == 0 {
+		return Check{Name: "privileges", OK: true, Detail: "root"}
+	}
+	return Check{Name: "privileges", Detail: fmt.Sprintf("uid %d", os.Geteuid()), Do: "run as root (sudo)"}
+}
+
+func checkLSM() Check {
+	lsms, err := loader.ActiveLSMs()
+	if err == nil {
+		err = loader.CheckActive()
+	} else {
+		err = &loader.UnsupportedError{What: err.Error(), Do: "mount -t securityfs securityfs /sys/kernel/security, as root"}
+	}
+	return result("active LSMs", strings.Join(lsms, ","), err)
+}
+
+func checkBTF() Check { return result("kernel BTF", "/sys/kernel/btf/vmlinux", loader.CheckBTF()) }
+
+func checkCgroup() Check {
+	m, err := cgroup.Mount("/proc/self/mountinfo")
+	c := result("cgroup v2", m, err)
+	if err != nil {
+		c.Do = "mount -t cgroup2 cgroup2 /sys/fs/cgroup, or boot with systemd.unified_cgroup_hierarchy=1"
+	}
+	return c
+}
+
+// checkProbe sees a real program deny a real action in a throwaway cgroup.
+func checkProbe() Check {
+	c := result("probe", "a program was loaded, attached and seen to deny", probe())
+	if !c.OK && c.Do == "" {
+		c.Do = "run as root; then see the message"
+	}
+	return c
+}
+
+func probe() (err error) {
+	mount, err := cgroup.Mount("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	g, err := cgroup.Make(mount, fmt.Sprintf("safeclaw-doctor-%d", os.Getpid()))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.Remove()) }()
+	id, err := g.ID()
+	if err != nil {
+		return err
+	}
+	home, err := own(mount)
+	if err != nil {
+		return err
+	}
+	return loader.ProbeDeny(id, func() error { return g.Enter(os.Getpid()) }, func() error { return home.Enter(os.Getpid()) })
+}
+
+// own is the cgroup that this process is in.
+func own(mount string) (*cgroup.Group, error) {
+	b, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil, fmt.Errorf("find own cgroup: %w", err)
+	}
+	for l := range strings.Lines(string(b)) {
+		if p, ok := strings.CutPrefix(strings.TrimSpace(l), "0::"); ok {
+			return &cgroup.Group{Dir: mount + p}, nil
+		}
+	}
+	return nil, fmt.Errorf("find own cgroup: %w", syscall.ENOENT)
+}
+
+// checkPrograms loads and attaches the whole set, bound to nothing.
+func checkPrograms(ctx context.Context) Check {
+	g, err := loader.Load(ctx, loader.Options{})
+	if err == nil {
+		err = g.Close()
+	}
+	return result("programs", "all hooks load and attach", err)
+}

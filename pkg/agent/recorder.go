@@ -1,0 +1,242 @@
+// Package agent wires the rooms: decisions of the kernel become records of the
+// log, a policy and a cgroup become a gated run.
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/audit"
+	"github.com/authensor/safeclaw-node-agent/pkg/loader"
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+)
+
+// namesMax bounds each name table of the recorder. A gated process can make
+// new names without end; past the bound a table starts anew, and a counted
+// record whose name was dropped carries the subject's keyed hash alone.
+const namesMax = 1 << 16
+
+// appender is the log as the recorder uses it.
+type appender interface {
+	Append(audit.Record) error
+}
+
+// Recorder turns kernel events into audit records. It is used by one goroutine.
+type Recorder struct {
+	log      appender
+	policies map[uint64]applied // by table id
+	exes     map[uint64][]byte  // executable's path by its hash
+	subjects map[uint64][]byte  // subject by its hash
+	// Denied, if set, is called for each denial and would-denial.
+	Denied func(*audit.Decision)
+
+	seen map[uint32]*sequence        // kernel sequence numbers that came, by CPU
+	lost map[uint32][]audit.SeqRange // came, but the log's queue was full
+}
+
+type applied struct {
+	tables *policy.Tables
+	ref    audit.Policy
+}
+
+// NewRecorder returns a recorder that appends to log.
+func NewRecorder(log appender) *Recorder {
+	return &Recorder{
+		log: log, policies: map[uint64]applied{}, exes: map[uint64][]byte{}, subjects: map[uint64][]byte{},
+		seen: map[uint32]*sequence{}, lost: map[uint32][]audit.SeqRange{},
+	}
+}
+
+// Apply makes a policy's names known and records that it decides from here on.
+func (r *Recorder) Apply(name string, t *policy.Tables) error {
+	a := applied{tables: t, ref: audit.Policy{Name: name, SourceHash: t.SourceHash, TableHash: t.Hash}}
+	r.policies[t.ID] = a
+	mode := "enforce"
+	if t.Observe {
+		mode = "observe"
+	}
+	return r.log.Append(&audit.PolicyApplied{Policy: a.ref, Mode: mode, Baseline: t.Baseline})
+}
+
+// actions names the language's action for each automaton.
+var actions = [...]string{"file.read", "file.write", "file.delete", "process.exec", "process.exec", "network.request", "network.request"}
+
+func remember(m map[uint64][]byte, id uint64, name []byte) {
+	if len(m) >= namesMax {
+		clear(m)
+	}
+	m[id] = name
+}
+
+// Event records one decision. An error other than a full queue is final.
+func (r *Recorder) Event(e *loader.Event) error {
+	r.tracker(e.CPU).add(e.Seq)
+	d := r.decision(e)
+	if len(e.Subject) > 0 {
+		if e.Verdict == loader.Allow && e.SubjectID != 0 {
+			remember(r.subjects, e.SubjectID, e.Subject)
+		}
+		if e.Hook == "bprm_check_security" && e.Verdict != loader.Deny {
+			remember(r.exes, e.SubjectID, e.Subject)
+		}
+	}
+	if r.Denied != nil && (d.Verdict == audit.Deny || d.Verdict == audit.WouldDeny) {
+		r.Denied(d)
+	}
+	err := r.log.Append(d)
+	if errors.Is(err, audit.ErrQueueFull) {
+		r.lost[e.CPU] = addSeq(r.lost[e.CPU], e.Seq)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("append decision: %w", err)
+	}
+	return nil
+}
+
+// addSeq extends the last range or begins a new one.
+func addSeq(rs []audit.SeqRange, n uint64) []audit.SeqRange {
+	if k := len(rs); k > 0 && rs[k-1].To+1 == n {
+		rs[k-1].To = n
+		return rs
+	}
+	return append(rs, audit.SeqRange{From: n, To: n})
+}
+
+func (r *Recorder) decision(e *loader.Event) *audit.Decision {
+	d := &audit.Decision{
+		Verdict: audit.Allow, Action: "unknown", Hook: e.Hook, CPU: e.CPU, KSeq: e.Seq, KernelTime: uint64(e.Time),
+		Subject: e.Subject, Class: e.Class, Errno: uint16(-e.Errno), CgroupID: e.Cgroup, RuleNumber: uint32(e.Rule),
+		Process: audit.Process{
+			PID: e.PID, TID: e.TID, StartTime: uint64(e.StartTime), UID: e.UID, GID: e.GID,
+			Comm: []byte(e.Comm), Exe: r.exes[e.ExeID],
+		},
+		Parent: audit.Parent{PID: e.Parent.PID, StartTime: uint64(e.Parent.StartTime), Comm: []byte(e.Parent.Comm)},
+	}
+	if int(e.Action) < len(actions) {
+		d.Action = actions[e.Action]
+	}
+	if e.Address.IsValid() {
+		d.Network = audit.Network{Addr: e.Address.Addr().String(), Port: e.Address.Port(), Protocol: protocolName(e.Protocol)}
+		d.Subject = []byte(addressText(e.Address, e.Protocol))
+	}
+	rule := r.rule(e.TableID, e.Rule, d)
+	switch e.Verdict {
+	case loader.Deny:
+		d.Verdict = audit.Deny
+	case loader.WouldDeny:
+		d.Verdict = audit.WouldDeny
+	default:
+		if rule.Decision == policy.DecisionAudit {
+			d.Verdict = audit.Audit
+		}
+	}
+	return d
+}
+
+// builtinRules name the rule numbers of an armed task without readable tables.
+var builtinRules = map[uint16]string{4: "builtin/no-policy"}
+
+// rule fills the decision's rule and policy.
+func (r *Recorder) rule(table uint64, n uint16, d *audit.Decision) policy.RuleInfo {
+	a, ok := r.policies[table]
+	if !ok || int(n) >= len(a.tables.Rules) {
+		d.Rule = builtinRules[n]
+		if d.Rule == "" {
+			d.Rule = fmt.Sprintf("rule %d of unknown tables %016x", n, table)
+		}
+		return policy.RuleInfo{}
+	}
+	info := a.tables.Rules[n]
+	d.Rule, d.Reason, d.Policy = info.Name, info.Reason, a.ref
+	return info
+}
+
+func protocolName(p uint8) string {
+	switch p {
+	case 6:
+		return "tcp"
+	case 17:
+		return "udp"
+	}
+	return fmt.Sprintf("protocol-%d", p)
+}
+
+func addressText(a netip.AddrPort, p uint8) string { return a.String() + "/" + protocolName(p) }
+
+// Counted records the counted allows of an interval.
+func (r *Recorder) Counted(cs []loader.Counted) error {
+	for _, c := range cs {
+		if c.Count == 0 {
+			continue // the only one of its kind was recorded on its own
+		}
+		rec := &audit.Counted{Count: c.Count, First: uint64(c.First), Last: uint64(c.Last)}
+		rec.Decision = audit.Decision{
+			Verdict: audit.Allow, Action: actions[c.Action], Hook: c.Hook, Class: c.Class,
+			Subject: r.subjects[c.SubjectID], RuleNumber: uint32(c.Rule), CgroupID: c.Cgroup,
+			Process: audit.Process{Exe: r.exes[c.ExeID]},
+		}
+		if rec.Subject == nil {
+			rec.Subject = fmt.Appendf(nil, "subject #%016x", c.SubjectID)
+		}
+		r.rule(c.TableID, c.Rule, &rec.Decision)
+		if err := r.log.Append(rec); err != nil {
+			return fmt.Errorf("append counted allows: %w", err)
+		}
+	}
+	return nil
+}
+
+// Counters declares as lost what the kernel numbered up to the counters confirmed
+// and what never came, and what the log's queue refused. Call it with counters
+// that were read before the ring was last drained.
+func (r *Recorder) Counters(confirmed []loader.CPUStats) error {
+	for _, c := range confirmed {
+		cpu := uint32(c.CPU)
+		if gaps := r.tracker(cpu).missing(c.Seq); len(gaps) > 0 {
+			if err := r.declare(cpu, "ring-full", gaps); err != nil {
+				return err
+			}
+		}
+		if refused := r.lost[cpu]; len(refused) > 0 {
+			if err := r.declare(cpu, "queue-full", refused); err != nil {
+				return err
+			}
+			delete(r.lost, cpu)
+		}
+	}
+	return nil
+}
+
+// rangesPerRecord keeps a loss record well below the log's line limit.
+const rangesPerRecord = 200
+
+func (r *Recorder) declare(cpu uint32, reason string, ranges []audit.SeqRange) error {
+	for len(ranges) > 0 {
+		n := min(len(ranges), rangesPerRecord)
+		if err := r.log.Append(&audit.Loss{CPU: cpu, Reason: reason, Ranges: ranges[:n]}); err != nil {
+			return fmt.Errorf("append loss: %w", err)
+		}
+		ranges = ranges[n:]
+	}
+	return nil
+}
+
+func (r *Recorder) tracker(cpu uint32) *sequence {
+	s := r.seen[cpu]
+	if s == nil {
+		s = &sequence{next: 1}
+		r.seen[cpu] = s
+	}
+	return s
+}
+
+// auditCounters is the log's form of the kernel's counters.
+func auditCounters(stats []loader.CPUStats) []audit.CPUCounters {
+	out := make([]audit.CPUCounters, len(stats))
+	for i, s := range stats {
+		out[i] = audit.CPUCounters{CPU: uint32(s.CPU), Seq: s.Seq, Emitted: s.Emitted, Counted: s.Counted, Lost: s.Lost}
+	}
+	return out
+}

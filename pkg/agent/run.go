@@ -1,0 +1,272 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/audit"
+	"github.com/authensor/safeclaw-node-agent/pkg/cgroup"
+	"github.com/authensor/safeclaw-node-agent/pkg/loader"
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+)
+
+// RunOptions say what to run and under which policy.
+type RunOptions struct {
+	PolicyName string
+	Tables     *policy.Tables
+	Argv       []string
+	Root       string   // a pod-shaped container with this root directory; empty: the host's own
+	Volumes    []Volume // mounted into the container
+	User       string   // "uid" or "uid:gid" of the program
+	Dir        string   // working directory
+	LogDir     string
+	Version    string
+
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Denied         func(*audit.Decision) // told of each denial, as it happens
+	Logger         *slog.Logger
+}
+
+// RunResult is what a gated run left behind.
+type RunResult struct {
+	ExitCode int // the program's status; 128+n where signal n ended it; 127, 126 where it did not start
+	StartErr error
+	Report   *audit.Report
+	Stats    []loader.CPUStats
+}
+
+// tick is how often counters are read and counted allows are written.
+const tick = 5 * time.Second
+
+// killWait is how long tasks that the program left behind may take to die.
+const killWait = 10 * time.Second
+
+// groupPrefix begins the names of the cgroups of gated runs; the pid follows.
+const groupPrefix = "safeclaw-run-"
+
+// Run runs a program gated. Everything that is still running when the program
+// ends is killed, since enforcement ends with the run; so it is when this
+// process is killed (see guard.go).
+func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	gate, err := loader.Load(ctx, loader.Options{Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, gate.Close()) }()
+
+	host, _ := os.Hostname()
+	log, err := audit.Open(ctx, o.LogDir, audit.Options{Node: audit.Node{Name: host, UID: host}, Logger: o.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("open audit log: %w", err)
+	}
+	closed := false
+	defer func() {
+		if !closed {
+			err = errors.Join(err, log.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	r := &run{opts: o, gate: gate, log: log, rec: NewRecorder(log)}
+	r.rec.Denied = o.Denied
+	if err := r.prepare(); err != nil {
+		return nil, errors.Join(err, r.discard())
+	}
+	res = &RunResult{}
+	if err := r.execute(ctx, res); err != nil {
+		return nil, errors.Join(err, r.discard())
+	}
+	closed = true
+	if err := r.finish(context.WithoutCancel(ctx), res); err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// run is one gated run under way.
+type run struct {
+	opts  RunOptions
+	gate  *loader.Gate
+	log   *audit.Log
+	rec   *Recorder
+	group *cgroup.Group
+	id    uint64
+	guard *guard
+	prev  []loader.CPUStats
+}
+
+// prepare writes what the log says first, and binds a new cgroup to the policy.
+func (r *run) prepare() error {
+	lsms, err := loader.ActiveLSMs()
+	if err != nil {
+		return err
+	}
+	start := &audit.AgentStart{Version: r.opts.Version, LSM: lsms, Kernel: KernelRelease(), PID: uint32(os.Getpid())}
+	if err := r.log.Append(start); err != nil {
+		return fmt.Errorf("append start: %w", err)
+	}
+	if err := r.rec.Apply(r.opts.PolicyName, r.opts.Tables); err != nil {
+		return fmt.Errorf("append policy: %w", err)
+	}
+	mount, err := cgroup.Mount("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	if err := sweep(mount); err != nil {
+		return err
+	}
+	if r.group, err = cgroup.Make(mount, fmt.Sprintf("%s%d", groupPrefix, os.Getpid())); err != nil {
+		return err
+	}
+	if r.id, err = r.group.ID(); err != nil {
+		return err
+	}
+	slot, err := r.gate.InstallPolicy(r.opts.Tables)
+	if err != nil {
+		return err
+	}
+	kind := loader.BindAny
+	if r.opts.Root != "" {
+		kind = loader.BindContainer
+	}
+	if err := r.gate.Bind(r.id, kind, slot); err != nil {
+		return err
+	}
+	ref := audit.Policy{Name: r.opts.PolicyName, SourceHash: r.opts.Tables.SourceHash, TableHash: r.opts.Tables.Hash}
+	if err := r.log.Append(&audit.Binding{CgroupPath: []byte(r.group.Dir), CgroupID: r.id, Policy: ref}); err != nil {
+		return fmt.Errorf("append binding: %w", err)
+	}
+	if err := r.log.Flush(context.Background()); err != nil {
+		return fmt.Errorf("write audit log: %w", err)
+	}
+	r.guard, err = startGuard(r.group, r.gate)
+	return err
+}
+
+// execute starts the program and reads decisions until it and all that it left
+// behind have ended.
+func (r *run) execute(ctx context.Context, res *RunResult) error {
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	read := make(chan error, 1)
+	go func() { read <- r.read(reading) }()
+
+	code, startErr := r.child(ctx)
+	res.ExitCode, res.StartErr = code, startErr
+	killErr := r.group.Kill(killWait)
+	stop()
+	return errors.Join(killErr, <-read)
+}
+
+// read is the ring's only reader. Between records it keeps the counters going.
+func (r *run) read(ctx context.Context) error {
+	for ctx.Err() == nil {
+		beat, cancel := context.WithTimeout(ctx, tick)
+		err := r.gate.Events(beat, r.rec.Event)
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		if ctx.Err() == nil {
+			if err := r.heartbeat(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// heartbeat writes counters and counted allows. A number missing from before
+// the heartbeat before this one is lost: whoever took it has long returned.
+func (r *run) heartbeat() error {
+	stats, err := r.gate.Stats()
+	if err != nil {
+		return err
+	}
+	counted, err := r.gate.DrainCounted()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(r.rec.Counters(r.prev), r.rec.Counted(counted)); err != nil {
+		return err
+	}
+	r.prev = stats
+	if err := r.log.Append(&audit.Heartbeat{CPUs: auditCounters(stats)}); err != nil && !errors.Is(err, audit.ErrQueueFull) {
+		return fmt.Errorf("append heartbeat: %w", err)
+	}
+	return nil
+}
+
+// finish balances the counters, closes the log and verifies it.
+func (r *run) finish(ctx context.Context, res *RunResult) error {
+	err := r.balance(ctx, res)
+	stop := &audit.AgentStop{Reason: "program ended", CPUs: auditCounters(res.Stats)}
+	err = errors.Join(err, r.log.Close(ctx, stop), r.discard())
+	if err != nil {
+		return err
+	}
+	res.Report, err = audit.Verify(ctx, r.opts.LogDir, audit.VerifyOptions{})
+	if err != nil {
+		return fmt.Errorf("verify audit log: %w", err)
+	}
+	return nil
+}
+
+// balance accounts for every decision. No task of the run is left by now.
+func (r *run) balance(ctx context.Context, res *RunResult) error {
+	var err error
+	if res.Stats, err = r.gate.Stats(); err != nil {
+		return err
+	}
+	if err := r.gate.Drain(r.rec.Event); err != nil {
+		return err
+	}
+	// The queue may be full of a burst; what follows must not be refused.
+	if err := r.log.Flush(ctx); err != nil {
+		return fmt.Errorf("write audit log: %w", err)
+	}
+	counted, err := r.gate.DrainCounted()
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.rec.Counted(counted), r.rec.Counters(res.Stats))
+}
+
+// discard removes what the run made outside its log.
+func (r *run) discard() error {
+	var errs []error
+	if r.guard != nil {
+		errs = append(errs, r.guard.stop())
+		r.guard = nil
+	}
+	if r.group != nil {
+		errs = append(errs, r.group.Kill(killWait), r.group.Remove())
+		r.group = nil
+	}
+	return errors.Join(errs...)
+}
+
+// sweep removes the cgroups of runs whose process is gone, guard and all.
+func sweep(mount string) error {
+	groups, err := cgroup.Children(mount, groupPrefix)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		pid := g.Dir[strings.LastIndex(g.Dir, "-")+1:]
+		if _, err := os.Stat("/proc/" + pid); errors.Is(err, os.ErrNotExist) {
+			if err := errors.Join(g.Kill(killWait), g.Remove()); err != nil {
+				return fmt.Errorf("remove what an earlier run left: %w", err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+)
+
+// CPUStats are the kernel's own totals of one CPU since Load. At rest,
+// Decisions = Counted + decisions emitted + decisions lost, and
+// Seq = Emitted + Lost.
+type CPUStats struct {
+	CPU                      int
+	Seq                      uint64 // last sequence number taken
+	Decisions, Counted       uint64
+	Emitted, Lost, LostShare uint64
+	Denied                   uint64
+	NoScratch, NoStorage     uint64
+	NoRuleCount, BindLost    uint64
+}
+
+// Stats reads the counters of every CPU.
+func (g *Gate) Stats() ([]CPUStats, error) {
+	var raw []safeclawCpuStats
+	if err := g.coll.Maps[safeclawMapStats].Lookup(uint32(0), &raw); err != nil {
+		return nil, fmt.Errorf("read counters: %w", err)
+	}
+	out := make([]CPUStats, len(raw))
+	for i, r := range raw {
+		out[i] = CPUStats{
+			CPU: i, Seq: r.Seq, Decisions: r.Decisions, Counted: r.Counted, Emitted: r.Emitted, Lost: r.Lost,
+			LostShare: r.LostShare, Denied: r.Denied, NoScratch: r.NoScratch, NoStorage: r.NoStorage,
+			NoRuleCount: r.NoRuleCount, BindLost: r.BindLost,
+		}
+	}
+	return out, nil
+}
+
+// Counted is one counted allow of an interval.
+type Counted struct {
+	Cgroup, ExeID, SubjectID uint64
+	TableID                  uint64
+	Rule                     uint16
+	Slot                     uint32
+	Action                   uint8
+	Hook, Class              string
+	Count                    uint64
+	First, Last              time.Duration // since boot
+}
+
+// swapCounted puts an empty map in place and returns the old one, nil at first.
+// The update waits until no program uses the old map any more, so nothing that
+// it counts afterwards is lost.
+func (g *Gate) swapCounted() (*ebpf.Map, error) {
+	outer := g.coll.Maps[safeclawMapCounted]
+	var old *ebpf.Map
+	if err := outer.Lookup(uint32(0), &old); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return nil, fmt.Errorf("find counted allows: %w", err)
+	}
+	fresh, err := ebpf.NewMap(g.countedSpec)
+	if err != nil {
+		return nil, fmt.Errorf("create map of counted allows: %w", err)
+	}
+	defer fresh.Close()
+	if err := outer.Put(uint32(0), fresh); err != nil {
+		return nil, fmt.Errorf("swap counted allows: %w", err)
+	}
+	return old, nil
+}
+
+// DrainCounted ends the interval: it swaps the map and returns its content.
+func (g *Gate) DrainCounted() ([]Counted, error) {
+	old, err := g.swapCounted()
+	if err != nil || old == nil {
+		return nil, err
+	}
+	defer old.Close()
+	var out []Counted
+	var k safeclawCountedKey
+	var v safeclawCountedValue
+	it := old.Iterate()
+	for it.Next(&k, &v) {
+		out = append(out, Counted{
+			Cgroup: k.Cgroup, ExeID: k.Exe, SubjectID: k.Subject, TableID: v.TableId, Rule: k.Rule, Slot: uint32(k.Slot),
+			Action: k.Action, Hook: hookNames[safeclawHook(k.Hook)], Class: classNames[safeclawClass(k.Class)],
+			Count: v.Count, First: time.Duration(v.First), Last: time.Duration(v.Last),
+		})
+	}
+	if err := it.Err(); err != nil {
+		return nil, fmt.Errorf("read counted allows: %w", err)
+	}
+	return out, nil
+}

@@ -1,0 +1,190 @@
+package loader
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf/ringbuf"
+)
+
+// Verdict is what the kernel decided.
+type Verdict uint8
+
+// Verdicts, enum verdict of bpf/types.h.
+const (
+	Deny      = Verdict(safeclawVerdictVERDICT_DENY)
+	Allow     = Verdict(safeclawVerdictVERDICT_ALLOW)
+	WouldDeny = Verdict(safeclawVerdictVERDICT_WOULD_DENY)
+)
+
+// Event is one decision from the ring.
+type Event struct {
+	Action    uint8 // policy.Kind
+	Verdict   Verdict
+	Hook      string
+	Rule      uint16
+	CPU       uint32
+	Seq       uint64        // per CPU, from 1
+	Time      time.Duration // since boot
+	Errno     int32         // what the hook returned, 0 or negative
+	Cgroup    uint64        // the bound cgroup
+	TableID   uint64
+	Slot      uint32
+	TID, PID  uint32
+	UID, GID  uint32
+	StartTime time.Duration // of the process, since boot
+	Comm      string
+	Parent    struct {
+		PID       uint32
+		StartTime time.Duration
+		Comm      string
+	}
+	ExeID     uint64 // keyed hash of the executable's path, as in the exec's SubjectID
+	SubjectID uint64
+	Class     string         // root, mount, no-path, anonymous, unresolvable, too-long, own-net, host-net
+	Requested uint32         // open flags or mmap protection
+	Late      bool           // the task was armed while it ran
+	Subject   []byte         // the path, without its class byte; empty where there is none
+	Address   netip.AddrPort // of a connect
+	Protocol  uint8
+}
+
+var hookNames = map[safeclawHook]string{
+	safeclawHookHOOK_BPRM_CHECK:          "bprm_check_security",
+	safeclawHookHOOK_FILE_OPEN:           "file_open",
+	safeclawHookHOOK_MMAP_FILE:           "mmap_file",
+	safeclawHookHOOK_FILE_MPROTECT:       "file_mprotect",
+	safeclawHookHOOK_SOCKET_CONNECT:      "socket_connect",
+	safeclawHookHOOK_UNIX_STREAM_CONNECT: "unix_stream_connect",
+	safeclawHookHOOK_UNIX_MAY_SEND:       "unix_may_send",
+	safeclawHookHOOK_TASK_ALLOC:          "task_alloc",
+}
+
+var classNames = map[safeclawClass]string{
+	safeclawClassCLASS_ROOT:         "root",
+	safeclawClassCLASS_MOUNT:        "mount",
+	safeclawClassCLASS_NO_PATH:      "no-path",
+	safeclawClassCLASS_ANONYMOUS:    "anonymous",
+	safeclawClassCLASS_UNRESOLVABLE: "unresolvable",
+	safeclawClassCLASS_TOO_LONG:     "too-long",
+}
+
+const (
+	abiVersion   = 1 // ABI_VERSION of bpf/types.h
+	addrSubject  = 20
+	flagArmLate  = 32
+	addrOwnNet   = "own-net"
+	addrHostNet  = "host-net"
+	kindAddr     = uint8(safeclawKindKIND_ADDR)
+	eventHeadLen = 144
+)
+
+// Events calls fn for each record until the context ends or fn fails. There is
+// one reader at a time. fn must not wait for a disk: the ring fills meanwhile.
+func (g *Gate) Events(ctx context.Context, fn func(*Event) error) error {
+	stop := context.AfterFunc(ctx, func() {
+		if err := g.reader.Flush(); err != nil && !errors.Is(err, os.ErrClosed) {
+			g.log.Warn("wake the event reader", "error", err)
+		}
+	})
+	defer stop()
+	var rec ringbuf.Record
+	for {
+		err := g.reader.ReadInto(&rec)
+		switch {
+		case errors.Is(err, ringbuf.ErrFlushed):
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue // left over from an earlier call
+		case errors.Is(err, ringbuf.ErrClosed):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read event: %w", err)
+		}
+		e, err := decodeEvent(rec.RawSample)
+		if err != nil {
+			return err
+		}
+		if err := fn(e); err != nil {
+			return err
+		}
+	}
+}
+
+// Drain reads what is in the ring now and returns.
+func (g *Gate) Drain(fn func(*Event) error) error {
+	g.reader.SetDeadline(time.Now())
+	defer g.reader.SetDeadline(time.Time{})
+	var rec ringbuf.Record
+	for {
+		err := g.reader.ReadInto(&rec)
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read event: %w", err)
+		}
+		e, err := decodeEvent(rec.RawSample)
+		if err != nil {
+			return err
+		}
+		if err := fn(e); err != nil {
+			return err
+		}
+	}
+}
+
+func cString(b []uint8) string {
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}
+
+// decodeEvent copies a ring record into an Event.
+func decodeEvent(b []byte) (*Event, error) {
+	var h safeclawEvent
+	if len(b) < eventHeadLen {
+		return nil, fmt.Errorf("decode event: %d bytes are too few", len(b))
+	}
+	if _, err := binary.Decode(b, binary.LittleEndian, &h); err != nil {
+		return nil, fmt.Errorf("decode event: %w", err)
+	}
+	if h.Version != abiVersion {
+		return nil, fmt.Errorf("decode event: version %d, want %d", h.Version, abiVersion)
+	}
+	sub := b[eventHeadLen:]
+	if int(h.SubjectLen) > len(sub) {
+		return nil, fmt.Errorf("decode event: subject of %d bytes in %d", h.SubjectLen, len(sub))
+	}
+	sub = sub[:h.SubjectLen]
+	e := &Event{
+		Action: h.Action, Verdict: Verdict(h.Verdict), Hook: hookNames[safeclawHook(h.Hook)], Rule: h.Rule,
+		CPU: h.Cpu, Seq: h.Seq, Time: time.Duration(h.Time), Errno: h.Ret,
+		Cgroup: h.Cgroup, TableID: h.TableId, Slot: h.Slot, TID: h.Tid, PID: h.Tgid, UID: h.Uid, GID: h.Gid,
+		StartTime: time.Duration(h.StartTime), Comm: cString(h.Comm[:]),
+		ExeID: h.Exe, SubjectID: h.Subject, Class: classNames[safeclawClass(h.Class)],
+		Requested: h.Requested, Late: h.Flags&flagArmLate != 0,
+	}
+	e.Parent.PID, e.Parent.StartTime, e.Parent.Comm = h.ParentTgid, time.Duration(h.ParentStartTime), cString(h.ParentComm[:])
+	switch {
+	case h.Action == kindAddr && len(sub) == addrSubject:
+		e.Class = addrOwnNet
+		if sub[0] == uint8(safeclawClassCLASS_MOUNT) {
+			e.Class = addrHostNet
+		}
+		a := netip.AddrFrom16([16]byte(sub[1:17])).Unmap()
+		e.Protocol, e.Address = sub[17], netip.AddrPortFrom(a, binary.BigEndian.Uint16(sub[18:]))
+	case len(sub) > 0:
+		e.Subject = append([]byte(nil), sub[1:]...)
+	}
+	return e, nil
+}

@@ -1,0 +1,229 @@
+// Package loader puts the BPF programs into the kernel, writes policies and
+// bindings into their maps, and reads back decisions and counters. It is the
+// only package that imports cilium/ebpf.
+package loader
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+)
+
+// RingBytes is the default size of the event ring, in bytes.
+const RingBytes = 16 << 20
+
+// CountedEntries is how many distinct counted allows one interval can hold.
+// Beyond it every allow is recorded on its own.
+const CountedEntries = 16384
+
+// hooks lists every program that must be attached, by name. A program that a
+// library drops without an error would be a hole, so Load checks each.
+var hooks = map[string]ebpf.ProgramType{
+	safeclawProgGateBprmCheck:         ebpf.LSM,
+	safeclawProgGateBprmCommitted:     ebpf.LSM,
+	safeclawProgGateTaskAlloc:         ebpf.LSM,
+	safeclawProgGateFileOpen:          ebpf.LSM,
+	safeclawProgGateMmapFile:          ebpf.LSM,
+	safeclawProgGateFileMprotect:      ebpf.LSM,
+	safeclawProgGateSocketConnect:     ebpf.LSM,
+	safeclawProgGateUnixStreamConnect: ebpf.LSM,
+	safeclawProgGateUnixMaySend:       ebpf.LSM,
+	safeclawProgInheritBinding:        ebpf.Tracing,
+	safeclawProgForgetBinding:         ebpf.Tracing,
+}
+
+// Options of Load. The zero value is usable.
+type Options struct {
+	// HostProc is the /proc directory of a process with the host's root and
+	// namespaces. Default: /proc/self.
+	HostProc string
+	// RingBytes is the size of the event ring, a power of two. Default: RingBytes.
+	RingBytes int
+	// CountedEntries overrides CountedEntries.
+	CountedEntries int
+	Logger         *slog.Logger
+}
+
+// Gate is the set of loaded and attached programs. Its links keep the programs
+// attached only while the Gate is referenced: call Close, never drop it.
+type Gate struct {
+	coll  *ebpf.Collection
+	links []link.Link
+	log   *slog.Logger
+
+	countedSpec *ebpf.MapSpec
+	reader      *ringbuf.Reader
+
+	mu    sync.Mutex
+	slots map[uint32]*slot
+}
+
+// Load loads and attaches every program. On error nothing stays attached.
+// A kernel that cannot enforce gives an error that Is ErrNotSupported.
+func Load(ctx context.Context, o Options) (*Gate, error) {
+	if o.HostProc == "" {
+		o.HostProc = "/proc/self"
+	}
+	if o.RingBytes == 0 {
+		o.RingBytes = RingBytes
+	}
+	if o.CountedEntries == 0 {
+		o.CountedEntries = CountedEntries
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := CheckActive(); err != nil {
+		return nil, err
+	}
+	spec, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gate{log: o.Logger, slots: map[uint32]*slot{}, countedSpec: spec.Maps[safeclawMapCounted].InnerMap.Copy()}
+	g.coll, err = ebpf.NewCollection(spec)
+	if err != nil {
+		return nil, loadError(err)
+	}
+	if err := g.attach(ctx); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	return g, nil
+}
+
+// prepare sets the constants and sizes of this load.
+func prepare(o Options) (*ebpf.CollectionSpec, error) {
+	spec, err := loadSafeclaw()
+	if err != nil {
+		return nil, fmt.Errorf("read embedded programs: %w", err)
+	}
+	for name, typ := range hooks {
+		if p := spec.Programs[name]; p == nil || p.Type != typ {
+			return nil, fmt.Errorf("program %s is missing from the embedded object", name)
+		}
+	}
+	host, err := readHostFacts(o.HostProc)
+	if err != nil {
+		return nil, err
+	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, fmt.Errorf("count possible CPUs: %w", err)
+	}
+	s := safeclawSettings{
+		HostRootIno: host.rootIno, HostRootDev: host.rootDev, HostNetns: host.netns,
+		ScratchSlots: uint32(cpus * scratchPerCPU), RingBytes: uint32(o.RingBytes),
+	}
+	var key [24]byte
+	if _, err := rand.Read(key[:]); err != nil {
+		return nil, fmt.Errorf("draw hash key: %w", err)
+	}
+	for i := range s.HashKey {
+		s.HashKey[i] = binary.LittleEndian.Uint64(key[8*i:])
+	}
+	s.HashKey[2] |= 1 // odd: the multiplication must not lose bits
+	if err := spec.Variables[safeclawVarSettings].Set(s); err != nil {
+		return nil, fmt.Errorf("set constants: %w", err)
+	}
+	spec.Maps[safeclawMapScratch].MaxEntries = s.ScratchSlots
+	spec.Maps[safeclawMapEvents].MaxEntries = uint32(o.RingBytes)
+	spec.Maps[safeclawMapCounted].InnerMap.MaxEntries = uint32(o.CountedEntries)
+	return spec, nil
+}
+
+// scratchPerCPU is SCRATCH_PER_CPU of bpf/types.h.
+const scratchPerCPU = 8
+
+func (g *Gate) attach(ctx context.Context) error {
+	if _, err := g.swapCounted(); err != nil {
+		return err
+	}
+	var err error
+	if g.reader, err = ringbuf.NewReader(g.coll.Maps[safeclawMapEvents]); err != nil {
+		return fmt.Errorf("open event ring: %w", err)
+	}
+	for name, typ := range hooks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p := g.coll.Programs[name]
+		if p == nil {
+			return fmt.Errorf("program %s was not loaded", name)
+		}
+		var l link.Link
+		if typ == ebpf.LSM {
+			l, err = link.AttachLSM(link.LSMOptions{Program: p})
+		} else {
+			l, err = link.AttachTracing(link.TracingOptions{Program: p})
+		}
+		if err != nil {
+			return &UnsupportedError{What: "attach " + name, Do: "run `node-agent doctor`", Err: err}
+		}
+		g.links = append(g.links, l)
+	}
+	return nil
+}
+
+// Close detaches every program: enforcement ends. Armed tasks run ungated afterwards.
+func (g *Gate) Close() error {
+	var errs []error
+	for _, l := range g.links {
+		errs = append(errs, l.Close())
+	}
+	g.links = nil
+	if g.reader != nil {
+		errs = append(errs, g.reader.Close())
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.slots {
+		errs = append(errs, s.close())
+	}
+	g.coll.Close()
+	return errors.Join(errs...)
+}
+
+// loadError turns a refusal of the kernel into words.
+func loadError(err error) error {
+	var ve *ebpf.VerifierError
+	if errors.As(err, &ve) {
+		return &UnsupportedError{
+			What: fmt.Sprintf("the kernel's verifier refuses a program: %v", ve),
+			Do:   "report this with the output of `uname -r`; this kernel is not supported yet",
+			Err:  err,
+		}
+	}
+	return &UnsupportedError{
+		What: "the kernel refuses BPF LSM programs",
+		Do:   "run as root with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN; hardened kernels may refuse them altogether",
+		Err:  err,
+	}
+}
+
+// LinkFiles returns duplicates of every link's descriptor. Whoever holds them
+// keeps the programs attached, also when this process is gone.
+func (g *Gate) LinkFiles() ([]*os.File, error) {
+	var out []*os.File
+	for _, l := range g.links {
+		fd, ok := l.(interface{ FD() int })
+		if !ok {
+			return nil, errors.New("duplicate link: it has no descriptor")
+		}
+		n, err := unix.FcntlInt(uintptr(fd.FD()), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, fmt.Errorf("duplicate link: %w", err)
+		}
+		out = append(out, os.NewFile(uintptr(n), "link"))
+	}
+	return out, nil
+}

@@ -1,0 +1,230 @@
+package scenarios
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const nodeAgent = "/usr/bin/node-agent"
+
+// inGuest tells a guest, where enforcement is real, from a build machine. A
+// guest that cannot enforce fails; nothing is skipped there.
+func inGuest() bool { return os.Getenv("SAFECLAW_GUEST") == "1" }
+
+// TestEnforced runs every scenario for real.
+func TestEnforced(t *testing.T) {
+	if !inGuest() {
+		t.Logf("not in a guest: TestTables checks the scenarios; `make test-vm` runs them")
+		return
+	}
+	listen(t)
+	for _, s := range scenarios(t) {
+		t.Run(s.name, func(t *testing.T) { s.enforce(t) })
+	}
+}
+
+// listen makes something to connect to: TCP and UDP on port 7777, a unix socket.
+func listen(t *testing.T) {
+	t.Helper()
+	for _, a := range []string{"127.0.0.1:7777", "[::1]:7777"} {
+		l, err := net.Listen("tcp", a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				c.Close()
+			}
+		}()
+	}
+}
+
+// record is what a scenario looks at in the log.
+type record struct {
+	Kind, Verdict, Action, Subject, Rule, Hook string
+	Errno                                      int
+	Process                                    struct{ Exe, Comm string }
+}
+
+func (s *scenario) enforce(t *testing.T) {
+	dir := t.TempDir()
+	pol, logs := filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "log")
+	if err := os.WriteFile(pol, s.policy, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"run", "--policy", pol, "--log", logs}
+	if s.observe {
+		args = append(args, "--mode", "observe")
+	}
+	self := "/usr/local/bin/" + actName
+	if s.host {
+		self = filepath.Join(dir, actName)
+		install(t, self)
+		s.write(t, "", "")
+	} else {
+		root := filepath.Join(dir, "root")
+		install(t, filepath.Join(root, self))
+		copyTo(t, "/bin/busybox", filepath.Join(root, "bin/sh"))
+		copyTo(t, "/bin/busybox", filepath.Join(root, "bin/busybox"))
+		s.write(t, root, filepath.Join(dir, "volume"))
+		args = append(args, "--root", root)
+		for _, f := range s.files {
+			if f.volume {
+				args = append(args, "--volume", filepath.Join(dir, "volume", f.path)+":"+f.path)
+			}
+		}
+	}
+	args = append(append(args, "--"), s.via...)
+	args = append(args, self)
+	for _, st := range s.steps {
+		args = append(args, st.line)
+	}
+	cmd := exec.Command(nodeAgent, args...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("node-agent %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), said.String())
+	}
+	ends := parseEnds(out.String())
+	recs := readLog(t, logs)
+	for i, st := range s.steps {
+		if ends[i] != st.end && (st.end != wouldDeny || ends[i] != "ok") {
+			t.Errorf("%s: ended with %q, want %s", st.line, ends[i], st.end)
+		}
+		if st.rule != "" {
+			s.checkRecord(t, st, recs)
+		}
+	}
+	if t.Failed() {
+		t.Logf("node-agent said:\n%s", said.String())
+	}
+	if b, err := exec.Command(nodeAgent, "audit", "verify", logs).CombinedOutput(); err != nil {
+		t.Errorf("audit verify: %v\n%s", err, b)
+	}
+}
+
+// checkRecord wants a record of the step with its rule and verdict.
+func (s *scenario) checkRecord(t *testing.T, st stepSpec, recs []record) {
+	t.Helper()
+	want, errno := "allow", 0
+	switch st.end {
+	case "EACCES":
+		want, errno = "deny", 13
+	case wouldDeny:
+		want = wouldDeny
+	}
+	var near []string
+	for _, r := range recs {
+		if !matches(st, r) {
+			continue
+		}
+		if r.Rule == st.rule && (r.Verdict == want || want == "allow" && r.Verdict == "audit") && (r.Kind == "counted" || r.Errno == errno) {
+			return
+		}
+		near = append(near, fmt.Sprintf("%+v", r))
+	}
+	t.Errorf("%s: no record with verdict %s, rule %s, errno %d; records of that subject:\n%s", st.line, want, st.rule, errno, strings.Join(near, "\n"))
+}
+
+// matches: the record's subject is the step's last word, whatever the step is.
+func matches(st stepSpec, r record) bool {
+	last := st.words[len(st.words)-1]
+	switch st.words[0] {
+	case "connect":
+		last += "/tcp"
+	case "connect-udp":
+		last += "/udp"
+	case "exec":
+		last = st.words[1]
+	case "exec-memfd":
+		return r.Action == "process.exec" && r.Subject == ""
+	}
+	return r.Subject == last || st.words[0] == "chroot" && strings.HasSuffix(r.Subject, last)
+}
+
+func parseEnds(out string) map[int]string {
+	ends := map[int]string{}
+	for sc := bufio.NewScanner(strings.NewReader(out)); sc.Scan(); {
+		var i int
+		if _, err := fmt.Sscanf(sc.Text(), "STEP %d", &i); err == nil {
+			ends[i] = strings.SplitN(sc.Text(), " ", 3)[2]
+		}
+	}
+	return ends
+}
+
+func readLog(t *testing.T, dir string) []record {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no segment in %s: %v", dir, err)
+	}
+	var out []record
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for l := range bytes.Lines(b) {
+			var r record
+			if err := json.Unmarshal(l, &r); err != nil {
+				t.Fatalf("line %s: %v", l, err)
+			}
+			if r.Kind == "decision" || r.Kind == "counted" {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// write lays out the scenario's files below root, those of volumes below volume.
+func (s *scenario) write(t *testing.T, root, volume string) {
+	t.Helper()
+	for _, f := range s.files {
+		p := filepath.Join(root, f.path)
+		if f.volume {
+			p = filepath.Join(volume, f.path)
+		}
+		if f.mode&0o40000 != 0 {
+			if err := os.MkdirAll(p, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(f.text), f.mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func install(t *testing.T, to string) {
+	t.Helper()
+	copyTo(t, "/proc/self/exe", to)
+}
+
+func copyTo(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyFile(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
