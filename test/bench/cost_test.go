@@ -1,0 +1,231 @@
+// Package bench measures what the gate costs, in exact guest instructions. It
+// is run by `make bench` in guests booted with -icount.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/cgroup"
+	"github.com/authensor/safeclaw-node-agent/pkg/loader"
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+)
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == measureName {
+		if err := measure(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+const (
+	rounds     = 300
+	execRounds = 60
+	dir        = "/bench" // on the guest's root file system
+)
+
+const benchPolicy = `version: 1
+rules:
+  - action: file.read
+    path: "/bench/allowed/**"
+    decision: allow
+  - action: file.read
+    path: "/bench/late/**/x"
+    decision: allow
+  - action: process.exec
+    path: {glob: ["/bench/allowed/**", "/bench/bin/*"]}
+    decision: allow
+  - action: network.request
+    cidr: 127.0.0.0/8
+    port: 53
+    decision: allow
+`
+
+// paths have an exact length in bytes; the 80-byte one has 6 components.
+func pathOf(first string, length, components int) string {
+	p := dir + "/" + first
+	rest := length - len(p)
+	for i := components - 2; i > 0; i-- {
+		n := rest/i - 1
+		p += "/" + strings.Repeat(string(rune('a'+i)), n)
+		rest -= n + 1
+	}
+	return p
+}
+
+type operationCase struct{ name, op, arg string }
+
+var (
+	allow16  = dir + "/allowed/" // completed to 16 bytes below
+	allow80  = pathOf("allowed", 80, 6)
+	allow200 = pathOf("allowed", 200, 8)
+	deny80   = pathOf("denied", 80, 6)
+)
+
+// TestCost prints the table of docs/performance.md.
+func TestCost(t *testing.T) {
+	if os.Getenv("SAFECLAW_GUEST") != "1" {
+		t.Log("not in a guest: `make bench` measures")
+		return
+	}
+	// "/bench/allowed/x" has 16 bytes.
+	allow16 += "x"
+	prepareFiles(t)
+	ops := []operationCase{
+		{"open+close, 16-byte path", "open", allow16},
+		{"open+close, 80-byte path", "open", allow80},
+		{"open+close, 200-byte path", "open", allow200},
+		{"open+close, 80-byte path, denied", "open", deny80},
+		{"fork+execve+wait", "exec", dir + "/allowed/true"},
+		{"connect (UDP)", "connect", "53"},
+		{"connect (UDP), denied", "connect", "54"},
+	}
+	res := map[string][]int64{}
+	run := func(setting string) {
+		for _, o := range ops {
+			res[setting] = append(res[setting], run1(t, nil, o))
+		}
+	}
+	run("none")
+	remove := attachEmpty(t)
+	run("empty")
+	remove()
+	g, err := loader.Load(context.Background(), loader.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	run("ungated")
+	grp, slot := bind(t, g)
+	for _, o := range ops {
+		res["gated"] = append(res["gated"], run1(t, grp, o))
+	}
+	t.Logf("table of %d bytes in slot %d", len(g.Tables(slot).Blob), slot)
+	fmt.Printf("\nBENCH kernel %s, guest instructions, least of %d rounds\n", release(t), rounds)
+	fmt.Printf("BENCH | operation | no program | empty programs | ungated | gated | ungated - empty | gated - none |\n")
+	fmt.Printf("BENCH |---|---|---|---|---|---|---|\n")
+	for i, o := range ops {
+		n, e, u, ga := res["none"][i], res["empty"][i], res["ungated"][i], res["gated"][i]
+		fmt.Printf("BENCH | %s | %d | %d | %d | %d | %d | %d |\n", o.name, n, e, u, ga, u-e, ga-n)
+	}
+	budget(t, "ungated open+close beyond empty programs", res["ungated"][1]-res["empty"][1], 110)
+	budget(t, "ungated connect beyond empty programs", res["ungated"][5]-res["empty"][5], 110)
+	budget(t, "gated allow of an 80-byte path, open+close", res["gated"][1]-res["none"][1], 4200)
+}
+
+// budget holds a count against its limit; counts do not depend on the machine.
+// Only -icount gives counts.
+func budget(t *testing.T, what string, got, limit int64) {
+	t.Helper()
+	if os.Getenv("SAFECLAW_ICOUNT") != "1" {
+		return
+	}
+	fmt.Printf("BENCH budget: %s: %d of %d\n", what, got, limit)
+	if got > limit {
+		t.Errorf("%s costs %d instructions, the budget is %d", what, got, limit)
+	}
+}
+
+func release(t *testing.T) string {
+	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func prepareFiles(t *testing.T) {
+	t.Helper()
+	for _, p := range []string{allow16, allow80, allow200, deny80} {
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := writeFile(p, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(dir+"/bin", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for p, b := range map[string][]byte{dir + "/bin/" + measureName: self, dir + "/allowed/true": tinyELF()} {
+		if err := writeFile(p, b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+}
+
+// run1 measures one operation, in a cgroup if one is given.
+func run1(t *testing.T, g *cgroup.Group, o operationCase) int64 {
+	t.Helper()
+	n := rounds
+	if o.op == "exec" {
+		n = execRounds
+	}
+	cmd := exec.Command(dir+"/bin/"+measureName, o.op, strconv.Itoa(n), o.arg)
+	cmd.Stderr = os.Stderr
+	if g != nil {
+		f, err := g.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		cmd.SysProcAttr = inGroup(f)
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("measure %s: %v", o.name, err)
+	}
+	ns, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ns
+}
+
+func bind(t *testing.T, g *loader.Gate) (*cgroup.Group, uint32) {
+	t.Helper()
+	p, err := policy.Parse("bench", []byte(benchPolicy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab, err := policy.Compile(p, policy.Options{DefaultBaseline: "runtime"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot, err := g.InstallPolicy(tab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mount, err := cgroup.Mount("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grp, err := cgroup.Make(mount, "bench")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = grp.Remove() })
+	id, err := grp.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Bind(id, loader.BindAny, slot); err != nil {
+		t.Fatal(err)
+	}
+	return grp, slot
+}
