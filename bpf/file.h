@@ -10,6 +10,7 @@
 /* What the caller asks of the object. */
 struct request {
 	struct path *path;
+	struct path *user_path; /* if set: where a kernel-internal object came from, else it is allowed */
 	u32 requested; /* for the record */
 	u8 kind;       /* enum kind that decides */
 	u8 hook;
@@ -28,14 +29,24 @@ static __always_inline void subject_none(struct act *x)
 /* The path's verdict in x->o; 0 when the object is the kernel's own business. */
 static __always_inline int judge_path(struct act *x, struct request *r)
 {
+	struct path *path = r->path;
 	u32 class;
 
-	walk_path(x->s, r->path);
+	walk_path(x->s, path);
 	class = x->s->walk.class;
+	if (class == CLASS_INTERNAL) {
+		/*
+		 * An open below an overlay's own, judged there. A vma of an
+		 * overlay file holds the file below: it names the one above.
+		 */
+		if (!r->user_path)
+			return 0;
+		path = r->user_path;
+		walk_path(x->s, path);
+		class = x->s->walk.class;
+	}
 	x->pos = x->s->walk.pos;
 	x->class = class;
-	if (class == CLASS_INTERNAL)
-		return 0;
 	if (class == CLASS_ANONYMOUS) {
 		if (r->kind != KIND_EXEC) {
 			builtin(x, RULE_ANONYMOUS, 1);
@@ -46,7 +57,7 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 	} else if (class != CLASS_ROOT && class != CLASS_MOUNT) {
 		builtin(x, RULE_UNRESOLVABLE, 0);
 		return 1;
-	} else if (r->no_deleted && !r->path->dentry->d_hash.pprev) {
+	} else if (r->no_deleted && !path->dentry->d_hash.pprev) {
 		subject_none(x);
 	}
 	if (!match(&x->t, x->s, x->pos, r->kind, &x->o)) {

@@ -81,6 +81,12 @@ struct file {
 	struct inode *f_inode;
 } __core;
 
+/* A file that a stacked file system opened below its own; vmas point at it (since 6.5). */
+struct backing_file {
+	struct file file;
+	struct path user_path;
+} __core;
+
 struct fs_struct {
 	struct path root;
 } __core;

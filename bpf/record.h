@@ -66,7 +66,7 @@ static __noinline int emit(struct act *x, u32 verdict, s32 ret)
 
 	if (!st)
 		return -1;
-	if (x->pos >= PATH_END || x->class == CLASS_ANONYMOUS || x->class >= CLASS_UNRESOLVABLE)
+	if (x->pos >= PATH_END || x->class > CLASS_NO_PATH)
 		len = 0;
 	e->seq = __sync_fetch_and_add(&st->seq, 1) + 1;
 	e->cpu = bpf_get_smp_processor_id();

@@ -36,6 +36,9 @@ int gate_bprm_check(u64 *ctx)
 	if (t->bpf_storage)
 		a = task_record(t, 0);
 	if (!a || !(a->flags & ARMED)) {
+		/* What a failed exec left pending is void. */
+		if (a)
+			a->flags = 0;
 		if (arm_pending(t, &a))
 			return -ENOMEM;
 		if (!a)
@@ -120,6 +123,8 @@ static __always_inline int gate_code(struct file *file, u32 prot, u32 hook)
 	if (task_in_execve(bpf_get_current_task_btf()))
 		return 0;
 	r.path = &file->f_path;
+	if (hook == HOOK_FILE_MPROTECT)
+		r.user_path = &container_of_kernel(file, struct backing_file, file)->user_path;
 	r.requested = prot;
 	r.kind = KIND_MAP;
 	r.hook = hook;

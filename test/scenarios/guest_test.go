@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 const nodeAgent = "/usr/bin/node-agent"
@@ -27,7 +29,10 @@ func TestEnforced(t *testing.T) {
 	}
 	listen(t)
 	for _, s := range scenarios(t) {
-		t.Run(s.name, func(t *testing.T) { s.enforce(t) })
+		t.Run(s.name, func(t *testing.T) { s.enforce(t, false) })
+		if !s.host {
+			t.Run(s.name+"/overlay", func(t *testing.T) { s.enforce(t, true) })
+		}
 	}
 }
 
@@ -59,7 +64,8 @@ type record struct {
 	Process                                    struct{ Exe, Comm string }
 }
 
-func (s *scenario) enforce(t *testing.T) {
+// enforce runs the scenario; on request its root is an overlay, as containers have.
+func (s *scenario) enforce(t *testing.T, overlay bool) {
 	dir := t.TempDir()
 	pol, logs := filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "log")
 	if err := os.WriteFile(pol, s.policy, 0o600); err != nil {
@@ -80,6 +86,9 @@ func (s *scenario) enforce(t *testing.T) {
 		copyTo(t, "/bin/busybox", filepath.Join(root, "bin/sh"))
 		copyTo(t, "/bin/busybox", filepath.Join(root, "bin/busybox"))
 		s.write(t, root, filepath.Join(dir, "volume"))
+		if overlay {
+			root = mountOverlay(t, dir, root)
+		}
 		args = append(args, "--root", root)
 		for _, f := range s.files {
 			if f.volume {
@@ -212,6 +221,26 @@ func (s *scenario) write(t *testing.T, root, volume string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func mountOverlay(t *testing.T, dir, lower string) string {
+	t.Helper()
+	at := func(n string) string { return filepath.Join(dir, n) }
+	for _, n := range []string{"upper", "work", "merged"} {
+		if err := os.Mkdir(at(n), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", lower, at("upper"), at("work"))
+	if err := unix.Mount("overlay", at("merged"), "overlay", 0, opts); err != nil {
+		t.Fatalf("mount overlay: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(at("merged"), 0); err != nil {
+			t.Errorf("unmount overlay: %v", err)
+		}
+	})
+	return at("merged")
 }
 
 func install(t *testing.T, to string) {

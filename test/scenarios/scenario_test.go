@@ -46,10 +46,10 @@ type file struct {
 }
 
 type stepSpec struct {
-	line   string
-	words  []string
-	end    string
-	rule   string
+	line  string
+	words []string
+	end   string
+	rule  string
 }
 
 func load(t *testing.T, name string) *scenario {

@@ -1,0 +1,224 @@
+package loader
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// childMain does each line of its input and answers with one line. What needs
+// no permission of a policy (pipes, O_PATH) is all it uses for itself.
+func childMain(in io.Reader, out io.Writer) int {
+	h := &hammer{}
+	for sc := bufio.NewScanner(in); sc.Scan(); {
+		if _, err := fmt.Fprintln(out, h.do(strings.Fields(sc.Text()))); err != nil {
+			return 1
+		}
+	}
+	return 0
+}
+
+func end(err error) string {
+	var no syscall.Errno
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &no):
+		return unix.ErrnoName(no)
+	}
+	return "error: " + err.Error()
+}
+
+func (h *hammer) do(w []string) string {
+	arg := func(i int) string {
+		if i < len(w) {
+			return w[i]
+		}
+		return ""
+	}
+	num := func(i int) int {
+		n, err := strconv.Atoi(arg(i))
+		if err != nil {
+			return 0
+		}
+		return n
+	}
+	fd := func(n int, err error) string {
+		if err != nil {
+			return end(err)
+		}
+		return strconv.Itoa(n)
+	}
+	switch w[0] {
+	case "hello":
+		return "ready"
+	case "open": // PATH [FLAGS]
+		return end(openClose(unix.AT_FDCWD, arg(1), num(2)))
+	case "at": // FD NAME [FLAGS]
+		return end(openClose(num(1), arg(2), num(3)))
+	case "hold": // PATH: keeps it open for reading
+		return fd(unix.Open(arg(1), unix.O_RDONLY|unix.O_CLOEXEC, 0))
+	case "path": // PATH: keeps it open, O_PATH
+		return fd(unix.Open(arg(1), unix.O_PATH|unix.O_CLOEXEC, 0))
+	case "tree": // PATH: a detached copy of the mount there
+		return fd(unix.OpenTree(unix.AT_FDCWD, arg(1), unix.OPEN_TREE_CLONE|unix.O_CLOEXEC))
+	case "read": // FD
+		_, err := unix.Pread(num(1), make([]byte, 1), 0)
+		return end(err)
+	case "chdir":
+		return end(unix.Chdir(arg(1)))
+	case "many": // N PATH [FLAGS]
+		var t tally
+		for range num(1) {
+			t.count(openClose(unix.AT_FDCWD, arg(2), num(3)))
+		}
+		return t.String()
+	case "hammer": // PATH [FLAGS]: opens it until told to stop
+		h.start(arg(1), num(2))
+		return "ok"
+	case "stop":
+		return h.stop()
+	case "threads": // N more of them
+		for range num(1) {
+			go func() { runtime.LockOSThread(); select {} }()
+		}
+		return "ok"
+	case "exec":
+		return end(execWait(w[1:]))
+	case "fork": // PATH: a child of the child opens it
+		return end(forkOpen(arg(1)))
+	case "forks": // N PATH
+		var t tally
+		for range num(1) {
+			t.count(forkOpen(arg(2)))
+		}
+		return t.String()
+	case "connect":
+		c, err := net.Dial("tcp", arg(1))
+		if err == nil {
+			c.Close()
+		}
+		return end(err)
+	}
+	return "error: unknown"
+}
+
+func openClose(dir int, path string, flags int) error {
+	fd, err := unix.Openat(dir, path, flags|unix.O_CLOEXEC, 0o644)
+	if err == nil {
+		unix.Close(fd) //nolint:errcheck // read-only, or nothing was written
+	}
+	return err
+}
+
+// tally counts opens that succeeded and those refused with EACCES.
+type tally struct{ ok, denied, other atomic.Int64 }
+
+func (t *tally) count(err error) {
+	switch {
+	case err == nil:
+		t.ok.Add(1)
+	case errors.Is(err, unix.EACCES):
+		t.denied.Add(1)
+	default:
+		t.other.Add(1)
+	}
+}
+
+func (t *tally) String() string {
+	if n := t.other.Load(); n > 0 {
+		return fmt.Sprintf("error: %d opens failed otherwise", n)
+	}
+	return fmt.Sprintf("ok %d denied %d", t.ok.Load(), t.denied.Load())
+}
+
+// hammer opens files in threads of its own until it is told to stop.
+type hammer struct {
+	quit chan struct{}
+	wg   sync.WaitGroup
+	t    *tally
+}
+
+func (h *hammer) start(path string, flags int) {
+	if h.quit == nil {
+		h.quit, h.t = make(chan struct{}), &tally{}
+	}
+	quit, t := h.quit, h.t
+	h.wg.Go(func() {
+		for {
+			select {
+			case <-quit:
+				return
+			default:
+				t.count(openClose(unix.AT_FDCWD, path, flags))
+			}
+		}
+	})
+}
+
+func (h *hammer) stop() string {
+	close(h.quit)
+	h.wg.Wait()
+	h.quit = nil
+	return h.t.String()
+}
+
+func execWait(argv []string) error {
+	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{Files: []uintptr{0, 2, 2}})
+	if err != nil {
+		return err
+	}
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil {
+		return err
+	}
+	if ws.ExitStatus() != 0 {
+		return fmt.Errorf("%s ended with %d", argv[0], ws.ExitStatus())
+	}
+	return nil
+}
+
+// forkOpen opens a path for reading in a forked process, which makes raw
+// system calls only: of a forked Go program one thread is left.
+func forkOpen(name string) error {
+	path, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	cwd := unix.AT_FDCWD
+	syscall.ForkLock.Lock()
+	pid, _, no := syscall.RawSyscall(unix.SYS_FORK, 0, 0, 0)
+	if no == 0 && pid == 0 {
+		_, _, no = syscall.RawSyscall6(unix.SYS_OPENAT, uintptr(cwd), uintptr(unsafe.Pointer(path)), unix.O_RDONLY, 0, 0, 0)
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(no), 0, 0)
+	}
+	syscall.ForkLock.Unlock()
+	if no != 0 {
+		return fmt.Errorf("fork: %d", no)
+	}
+	var ws syscall.WaitStatus
+	for {
+		if _, err = syscall.Wait4(int(pid), &ws, 0, nil); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("wait: %s", err)
+	}
+	if ws.ExitStatus() != 0 {
+		return syscall.Errno(ws.ExitStatus())
+	}
+	return nil
+}
+

@@ -1,0 +1,304 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+)
+
+// only is a policy that allows and records what is named, and nothing else.
+func only(paths ...string) string {
+	return fmt.Sprintf("version: 1\nbaseline: none\nrules:\n  - id: only\n    action: file.*\n    path: {in: [%s]}\n    decision: audit\n", strings.Join(paths, ", "))
+}
+
+// large is a policy whose tables need the large size class.
+func large(allow string) string {
+	var b strings.Builder
+	b.WriteString("version: 1\nbaseline: none\nrules:\n  - id: allowed\n    action: file.read\n    path: {equals: " + allow + "}\n    decision: audit\n")
+	for r := range 12 {
+		b.WriteString("  - action: file.read\n    decision: deny\n    path:\n      in:\n")
+		for i := range 50 {
+			fmt.Fprintf(&b, "        - /large/%02d/%c%06d/%s\n", r, 'a'+i%26, i*7919+r*104729, strings.Repeat(string(rune('a'+(i+r)%26)), 20))
+		}
+	}
+	return b.String()
+}
+
+func TestLoadClose(t *testing.T) {
+	needGuest(t)
+	dir := t.TempDir()
+	a, b, other := file(t, dir, "a"), file(t, dir, "b"), file(t, dir, "c")
+	all := "version: 1\nbaseline: none\nrules:\n  - action: file.*\n    path: {in: [%s, %s]}\n    decision: allow\n"
+	first, second := ownGate(t, Options{}), ownGate(t, Options{})
+	gr := newGroup(t, cgroupRoot)
+	n1, _ := install(t, first, fmt.Sprintf(all, b, other))
+	n2, _ := install(t, second, fmt.Sprintf(all, a, other))
+	bind(t, first, gr, BindAny, n1)
+	bind(t, second, gr, BindAny, n2)
+	c := startChild(t, gr)
+	c.want("EACCES", "open %s", a)
+	c.want("EACCES", "open %s", b)
+	c.want("ok", "open %s", other)
+
+	// Without the first load its denials are gone; the second goes on.
+	if err := first.Release(n1); err != nil {
+		t.Fatal(err)
+	}
+	c.want("EACCES", "open %s", other) // a released slot denies everything
+	for _, l := range first.links {
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first.links = nil
+	c.want("ok", "open %s", a)
+	c.want("ok", "open %s", other)
+	c.want("EACCES", "open %s", b)
+	for _, l := range second.links {
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second.links = nil
+	c.want("ok", "open %s", b)
+}
+
+// TestCloseEnds: a closed gate has let go of everything.
+func TestCloseEnds(t *testing.T) {
+	needGuest(t)
+	fds := func() int {
+		es, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(es)
+	}
+	g, err := Load(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.InstallPolicy(compile(t, only("/a"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := fds()
+	g, err = Load(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.InstallPolicy(compile(t, only("/a"))); err != nil {
+		t.Fatal(err)
+	}
+	if fds() <= before {
+		t.Errorf("a gate holds no descriptors")
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := fds(); n != before {
+		t.Errorf("%d descriptors after Close, %d before Load", n, before)
+	}
+}
+
+func TestPolicySlots(t *testing.T) {
+	g := sharedGate(t)
+	dir := t.TempDir()
+	a, b := file(t, dir, "a"), file(t, dir, "b")
+	for _, tt := range []struct {
+		name  string
+		make  func(string) string
+		rule  string
+		large bool
+	}{
+		{"small", func(p string) string { return only(p) }, "only", false},
+		{"large", large, "allowed", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n, tb := install(t, g, tt.make(a))
+			if got := n >= slotsSmall; got != tt.large {
+				t.Fatalf("slot %d for tables of %d bytes", n, len(tb.Blob))
+			}
+			gr := newGroup(t, cgroupRoot)
+			bind(t, g, gr, BindAny, n)
+			c := startChild(t, gr)
+			drain(t, g)
+			c.want("ok", "open %s", a)
+			c.want("EACCES", "open %s", b)
+			es := drain(t, g)
+			e := one(t, es, tb, a, tt.rule, Allow)
+			if e.Slot != n || e.Cgroup != gr.id || e.PID != uint32(c.proc.Pid) || e.Hook != "file_open" || e.Errno != 0 {
+				t.Errorf("event %+v: want slot %d, cgroup %d, pid %d", *e, n, gr.id, c.proc.Pid)
+			}
+			if e := one(t, es, tb, b, "default", Deny); e.Errno != -int32(syscall.EACCES) {
+				t.Errorf("errno %d", e.Errno)
+			}
+
+			next := compile(t, tt.make(b))
+			if err := g.ReplacePolicy(n, next); err != nil {
+				t.Fatal(err)
+			}
+			if g.Tables(n) != next {
+				t.Error("Tables does not return the new ones")
+			}
+			c.want("EACCES", "open %s", a)
+			c.want("ok", "open %s", b)
+			es = drain(t, g)
+			one(t, es, next, a, "default", Deny)
+			one(t, es, next, b, tt.rule, Allow)
+
+			if err := g.Release(n); err != nil {
+				t.Fatal(err)
+			}
+			if g.Tables(n) != nil {
+				t.Error("Tables returns released ones")
+			}
+			if err := g.ReplacePolicy(n, next); err == nil {
+				t.Error("a released slot was replaced")
+			}
+			if _, err := g.RuleCounts(n); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("rule counters of a released slot: %v", err)
+			}
+			// The slot is free again, and the task armed with it obeys what comes.
+			m, _ := install(t, g, tt.make(a))
+			if m != n {
+				t.Errorf("slot %d was not reused but %d", n, m)
+			}
+			c.want("ok", "open %s", a)
+		})
+	}
+}
+
+func TestReplaceOtherSize(t *testing.T) {
+	g := sharedGate(t)
+	n, _ := install(t, g, only("/a"))
+	if err := g.ReplacePolicy(n, compile(t, large("/a"))); err == nil {
+		t.Error("large tables went into a small slot")
+	}
+	m, _ := install(t, g, large("/a"))
+	if err := g.ReplacePolicy(m, compile(t, only("/a"))); err == nil {
+		t.Error("small tables went into a large slot")
+	}
+}
+
+// TestNoSlot: when every slot is taken the next policy is refused, and nothing
+// that is installed suffers.
+func TestNoSlot(t *testing.T) {
+	g := sharedGate(t)
+	tb := compile(t, large("/a"))
+	var taken []uint32
+	var err error
+	for {
+		var n uint32
+		if n, err = g.InstallPolicy(tb); err != nil {
+			break
+		}
+		taken = append(taken, n)
+	}
+	if !errors.Is(err, ErrNoSlot) {
+		t.Errorf("error %v, want ErrNoSlot", err)
+	}
+	if len(taken) != slotsLarge {
+		t.Errorf("%d slots, want %d", len(taken), slotsLarge)
+	}
+	for _, n := range taken {
+		if err := g.Release(n); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestReleasedSlotDenies: a task armed in a slot without tables is denied
+// everything that reaches a hook, by builtin/no-policy.
+func TestReleasedSlotDenies(t *testing.T) {
+	g := sharedGate(t)
+	f := file(t, t.TempDir(), "f")
+	src := "version: 1\nbaseline: none\nrules:\n  - action: [file.*, process.exec]\n    path: \"/**\"\n    decision: audit\n" +
+		"  - action: network.request\n    cidr: 0.0.0.0/0\n    decision: audit\n"
+	n, _ := install(t, g, src)
+	gr := newGroup(t, cgroupRoot)
+	bind(t, g, gr, BindAny, n)
+	c := startChild(t, gr)
+	c.want("ok", "open %s", f)
+	c.want("ok", "exec /bin/busybox true")
+	c.want("ECONNREFUSED", "connect 127.0.0.1:9")
+	if err := g.Release(n); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, g)
+	c.want("EACCES", "open %s", f)
+	c.want("EACCES", "open %s %d", f, unix.O_RDWR)
+	c.want("EACCES", "fork %s", f)
+	c.want("EACCES", "exec /bin/busybox true")
+	c.want("EACCES", "connect 127.0.0.1:9")
+	hooks := map[string]int{}
+	for _, e := range drain(t, g) {
+		if e.Cgroup != gr.id {
+			continue
+		}
+		hooks[e.Hook]++
+		if e.Rule != uint16(safeclawRuleRULE_NO_POLICY) || e.Verdict != Deny || e.TableID != 0 || e.Slot != n {
+			t.Errorf("event %+v: want a denial by builtin/no-policy", *e)
+		}
+	}
+	if hooks["file_open"] < 3 || hooks["bprm_check_security"] != 1 || hooks["socket_connect"] != 1 {
+		t.Errorf("events by hook: %v", hooks)
+	}
+}
+
+// TestReplaceAtomic: both policies deny opening the file for reading and
+// writing, one by its rule for reading, the other by its rule for writing. A
+// mixture of the two would allow it.
+func TestReplaceAtomic(t *testing.T) {
+	g := sharedGate(t)
+	f := file(t, t.TempDir(), "f")
+	src := func(read, write string) string {
+		return fmt.Sprintf("version: 1\nbaseline: none\nrules:\n  - {id: r, action: file.read, path: {equals: %s}, decision: %s}\n"+
+			"  - {id: w, action: file.write, path: {equals: %s}, decision: %s}\n", f, read, f, write)
+	}
+	var tbs [2]*policy.Tables
+	n, tb0 := install(t, g, src("allow", "deny"))
+	tbs[0], tbs[1] = tb0, compile(t, src("deny", "allow"))
+	denier := map[uint64]string{tbs[0].ID: "w", tbs[1].ID: "r"}
+	gr := newGroup(t, cgroupRoot)
+	bind(t, g, gr, BindAny, n)
+	c := startChild(t, gr)
+	c.want("ok", "open %s", f)
+	if err := g.ReplacePolicy(n, tbs[1]); err != nil {
+		t.Fatal(err)
+	}
+	c.want("EACCES", "open %s", f)
+	c.want("ok", "open %s %d", f, unix.O_WRONLY)
+	drain(t, g)
+	for range 2 {
+		c.want("ok", "hammer %s %d", f, unix.O_RDWR)
+	}
+	seen := map[uint64]int{}
+	for i := range 400 {
+		if err := g.ReplacePolicy(n, tbs[i%2]); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range about(drain(t, g), f) {
+			seen[e.TableID]++
+			if r := tbs[0].Rules[e.Rule].Name; denier[e.TableID] != r {
+				t.Fatalf("table %x denied by rule %q, want %q", e.TableID, r, denier[e.TableID])
+			}
+		}
+	}
+	ok, denied := c.tally("stop")
+	if ok > 0 {
+		t.Errorf("%d opens saw a mixture of two policies (%d did not)", ok, denied)
+	}
+	if seen[tbs[0].ID] == 0 || seen[tbs[1].ID] == 0 {
+		t.Errorf("decisions by table: %v; both must have been seen", seen)
+	}
+	t.Logf("%d opens under 400 replacements; recorded by table %v", denied, seen)
+}
