@@ -9,11 +9,36 @@ import (
 // by condition, pattern by pattern. It is the reference that the tables are
 // tested against; it is slow, and it shares no matching code with Compile.
 func Evaluate(p *Policy, o Options, k Kind, subject []byte) Verdict {
-	rs, err := newRuleSet(p, o)
-	if err != nil || k >= numKinds || !wellFormed(k, subject) {
+	e, err := newEvaluator(p, o)
+	if err != nil {
 		return Verdict{Rule: ruleInternal}
 	}
-	steps := rs.steps(k)
+	return e.evaluate(k, subject)
+}
+
+// evaluator keeps the ordered rules of each kind, for many subjects.
+type evaluator struct {
+	steps     [numKinds][]step
+	launchers []pathPattern
+}
+
+func newEvaluator(p *Policy, o Options) (*evaluator, error) {
+	rs, err := newRuleSet(p, o)
+	if err != nil {
+		return nil, err
+	}
+	e := &evaluator{launchers: rs.launchers}
+	for k := range Kind(numKinds) {
+		e.steps[k] = rs.steps(k)
+	}
+	return e, nil
+}
+
+func (e *evaluator) evaluate(k Kind, subject []byte) Verdict {
+	if k >= numKinds || !wellFormed(k, subject) {
+		return Verdict{Rule: ruleInternal}
+	}
+	steps := e.steps[k]
 	s := takeApart(k, subject)
 	var hit step
 	for i := 0; i < len(steps); i++ {
@@ -24,8 +49,8 @@ func Evaluate(p *Policy, o Options, k Kind, subject []byte) Verdict {
 	}
 	v := Verdict{Rule: hit.num, Allow: hit.allow, Count: hit.allow && hit.count, Matched: hit.matched, Floor: hit.floor}
 	if k == KindExec && s.class != classNoPath {
-		for i := range rs.launchers {
-			v.Launcher = v.Launcher || s.matchesPath(&rs.launchers[i], false)
+		for i := range e.launchers {
+			v.Launcher = v.Launcher || s.matchesPath(&e.launchers[i], false)
 		}
 	}
 	return v

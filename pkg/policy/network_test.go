@@ -107,7 +107,7 @@ func TestMetadataNeedsARuleThatNamesIt(t *testing.T) {
 		{"cidr: 10.0.0.0/8, decision: allow", "allow", "builtin/metadata"},
 		{"cidr: 169.0.0.0/8, decision: deny", "allow", "rules[0]"},
 	} {
-		src := "version: 1\ndefaultAction: " + tt.rest + "\nrules: [{action: network.request, " + tt.rule + "}]\n"
+		src := "version: 1\nbaseline: none\ndefaultAction: " + tt.rest + "\nrules: [{action: network.request, " + tt.rule + "}]\n"
 		if tt.want == "" {
 			if _, err := Parse("p", []byte(src)); err == nil {
 				t.Errorf("%s: accepted", tt.rule)
@@ -118,7 +118,7 @@ func TestMetadataNeedsARuleThatNamesIt(t *testing.T) {
 		runChecks(t, src, Options{}, []check{{KindAddr, addr("169.254.169.254", 6, 80), tt.want, allow}})
 	}
 	for _, a := range []string{"fd00:ec2::254", "169.254.170.2", "169.254.170.23", "100.100.100.200", "192.0.0.192", "168.63.129.16"} {
-		runChecks(t, "version: 1\ndefaultAction: allow\n", Options{}, []check{{KindAddr, addr(a, 6, 80), "builtin/metadata", false}})
+		runChecks(t, "version: 1\nbaseline: none\ndefaultAction: allow\n", Options{}, []check{{KindAddr, addr(a, 6, 80), "builtin/metadata", false}})
 	}
 	runChecks(t, "version: 1\nrules: [{action: network.request, cidr: 'fd00:ec2::254/127', decision: allow}]\n", Options{}, []check{
 		{KindAddr, addr("fd00:ec2::254", 6, 80), "rules[0]", true},
