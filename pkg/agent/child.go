@@ -58,7 +58,9 @@ func (r *run) child(ctx context.Context) (int, error) {
 		case s := <-sigs:
 			r.forward(cmd.Process, s)
 		case <-ctx.Done():
-			cmd.Process.Kill()
+			if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				r.opts.Logger.Warn("kill the program", "error", err)
+			}
 			ctx = context.WithoutCancel(ctx)
 		case err := <-done:
 			var se *startError
@@ -172,10 +174,11 @@ func (s *startStatus) wait() error {
 	if s == nil {
 		return nil
 	}
-	s.w.Close()
+	if err := s.w.Close(); err != nil {
+		return fmt.Errorf("close status pipe: %w", err)
+	}
 	b, err := io.ReadAll(s.r)
-	s.r.Close()
-	if err != nil || len(b) == 0 {
+	if err = errors.Join(err, s.r.Close()); err != nil || len(b) == 0 {
 		return err
 	}
 	var rep startReport

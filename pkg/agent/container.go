@@ -63,7 +63,9 @@ func containerInit() (step string, err error) {
 	if err := json.Unmarshal([]byte(os.Getenv(containerEnv)), &s); err != nil {
 		return "read container description", err
 	}
-	os.Unsetenv(containerEnv)
+	if err := os.Unsetenv(containerEnv); err != nil {
+		return "clear container description", err
+	}
 	if err := buildMounts(&s); err != nil {
 		return "prepare container root " + s.Root, err
 	}

@@ -30,7 +30,7 @@ func startGuard(g *cgroup.Group, gate *loader.Gate) (*guard, error) {
 	}
 	defer func() {
 		for _, f := range links {
-			f.Close()
+			_ = f.Close() // the guard has its own
 		}
 	}()
 	r, w, err := os.Pipe()

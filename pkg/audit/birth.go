@@ -84,6 +84,6 @@ func (o *opener) createTmp(name string) (vfs.File, error) {
 
 func randomID() string {
 	var b [8]byte
-	rand.Read(b[:]) //nolint:errcheck // never fails
+	rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }

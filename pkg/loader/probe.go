@@ -78,7 +78,7 @@ func ProbeDeny(cgroup uint64, enter, leave func() error) error {
 	if err != nil {
 		return fmt.Errorf("make probe directory: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := enter(); err != nil {
 		return fmt.Errorf("enter probe cgroup: %w", err)
 	}

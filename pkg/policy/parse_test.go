@@ -120,7 +120,11 @@ func TestAllErrorsInOnePass(t *testing.T) {
 	_, err := Parse("p.yaml", []byte("version: 3\nmod: observe\nrules:\n  - action: file.raed\n    decison: deny\n    path: {regex: x}\n"))
 	want := []string{"1:10", "2:1", "4:13", "5:5", "6:12"}
 	var got []string
-	for _, e := range err.(ErrorList) {
+	var list ErrorList
+	if !errors.As(err, &list) {
+		t.Fatalf("got %v", err)
+	}
+	for _, e := range list {
 		got = append(got, fmt.Sprintf("%d:%d", e.Line, e.Col))
 		if e.File != "p.yaml" {
 			t.Errorf("file %q", e.File)

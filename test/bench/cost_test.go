@@ -166,7 +166,7 @@ func prepareFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 }
 
 // run1 measures one operation, in a cgroup if one is given.

@@ -103,7 +103,7 @@ func step(w []string) error {
 // prepare hides an errno: preparing must not pass for the action under test.
 func prepare(err error) error {
 	if err != nil {
-		return fmt.Errorf("prepare: %s", err)
+		return errors.New("prepare: " + err.Error())
 	}
 	return nil
 }
