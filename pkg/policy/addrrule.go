@@ -11,6 +11,7 @@ func addrRanges(r *Rule) (ranges []netip.Prefix, anyAddr bool) {
 	}
 	first := true
 	meet := func(more []netip.Prefix) {
+		more = withUnspecified(more)
 		if first {
 			ranges, first = more, false
 			return
@@ -42,4 +43,19 @@ func addrRanges(r *Rule) (ranges []netip.Prefix, anyAddr bool) {
 		}
 	}
 	return ranges, false
+}
+
+// withUnspecified adds the unspecified address to ranges that hold loopback,
+// which is where Linux connects it to.
+func withUnspecified(ranges []netip.Prefix) []netip.Prefix {
+	out := ranges[:len(ranges):len(ranges)]
+	for _, p := range ranges {
+		if p.Addr().Is4() && p.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
+			out = append(out, netip.PrefixFrom(netip.IPv4Unspecified(), 32))
+		}
+		if p.Addr().Is6() && p.Contains(netip.IPv6Loopback()) {
+			out = append(out, netip.PrefixFrom(netip.IPv6Unspecified(), 128))
+		}
+	}
+	return out
 }

@@ -38,7 +38,7 @@ func (g *graph) addPaths(s *ruleSet, k Kind) {
 	g.start[classRoot] = []int32{onRoot, both, rootOnly}
 	g.start[classVolume] = []int32{onVolume, both, mountOnly}
 	for i, st := range g.steps {
-		if st.always {
+		if st.always || neverHolds(st.rule.Path, func(c *Condition) int { return len(c.paths) }) {
 			continue
 		}
 		g.conditions[i] = uint8(len(st.rule.Path.Conditions))
@@ -78,11 +78,22 @@ func (g *graph) addPaths(s *ruleSet, k Kind) {
 	}
 }
 
+// neverHolds reports whether one of the conditions of a matcher has no pattern
+// at all. Its rule would only cost states.
+func neverHolds(m *Matcher, patterns func(*Condition) int) bool {
+	for i := range m.Conditions {
+		if patterns(&m.Conditions[i]) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (g *graph) addHosts() {
 	root := g.nfa.node()
 	g.start[classRoot] = []int32{root}
 	for i, st := range g.steps {
-		if st.always || st.rule.Host == nil {
+		if st.always || neverHolds(st.rule.Host, func(c *Condition) int { return len(c.hosts) }) {
 			continue
 		}
 		g.conditions[i] = uint8(len(st.rule.Host.Conditions))

@@ -47,7 +47,7 @@ func (a *nfa) insertAddrRule(root int32, r *Rule, allow bool, order int32) {
 		unless mark
 	}
 	var ends []end
-	for _, p := range withUnspecified(ranges) {
+	for _, p := range ranges {
 		var unless mark
 		if allow && (anyAddr || !namesAddress(p)) {
 			unless |= unlessMetadata
@@ -66,21 +66,6 @@ func (a *nfa) insertAddrRule(root int32, r *Rule, allow bool, order int32) {
 		}
 		a.nodes[e.node].eps = append(a.nodes[e.node].eps, tail)
 	}
-}
-
-// withUnspecified adds the unspecified address to ranges that hold loopback,
-// which is where Linux connects it to.
-func withUnspecified(ranges []netip.Prefix) []netip.Prefix {
-	out := ranges[:len(ranges):len(ranges)]
-	for _, p := range ranges {
-		if p.Addr().Is4() && p.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
-			out = append(out, netip.PrefixFrom(netip.IPv4Unspecified(), 32))
-		}
-		if p.Addr().Is6() && p.Contains(netip.IPv6Loopback()) {
-			out = append(out, netip.PrefixFrom(netip.IPv6Unspecified(), 128))
-		}
-	}
-	return out
 }
 
 // insertPorts adds protocol and port below tail.

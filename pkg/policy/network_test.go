@@ -86,6 +86,9 @@ rules:
 		{KindAddr, onNode("::"), "r", false},
 		{KindAddr, onNode("0.0.0.1"), "default", true},
 	})
+	runChecks(t, "version: 1\nrules: [{id: r, action: network.request, host: {in: [0.0.0.0]}, cidr: 127.0.0.0/8, decision: deny}]\n", Options{}, []check{
+		{KindAddr, onNode("0.0.0.0"), "r", false},
+	})
 }
 
 func TestMetadataNeedsARuleThatNamesIt(t *testing.T) {

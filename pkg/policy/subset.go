@@ -15,8 +15,7 @@ const (
 var errStates = errors.New("more than 200,000 states before minimisation")
 
 // subset makes an automaton deterministic. A state is a sorted set of nodes;
-// in place of everything that can no longer change the verdict it holds one
-// element, the decided order, as a negative number.
+// in place of what can no longer change it holds facts: see decide.
 type subset struct {
 	*graph
 	kind  Kind
