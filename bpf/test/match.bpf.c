@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The matcher, exposed to BPF_PROG_TEST_RUN: no hook and no task, so that it can
+ * be compared with policy.Tables.Match on any machine. The test writes the
+ * subject into scratch slot 0 as the path walk would.
+ */
+#include "../match.h"
+
+struct match_run {
+	u32 slot;
+	u32 pos; /* of the subject in the slot */
+	u32 kind;
+	u32 found; /* from here on: results */
+	u32 rule;
+	u32 allow;
+	u32 flags;
+	u32 reserved;
+	u64 hash;
+};
+
+SEC("syscall")
+int run_match(struct match_run *r)
+{
+	struct scratch *s;
+	struct outcome o = {};
+	struct tables t = {};
+	u32 zero = 0, pos = r->pos;
+
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	if (!s || pos >= PATH_END)
+		return -1;
+	if (!tables_of(r->slot, &t))
+		return -2;
+	r->found = match(&t, s, pos, r->kind, &o);
+	r->rule = o.rule;
+	r->allow = o.allow;
+	r->flags = o.flags;
+	r->hash = o.hash;
+	return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

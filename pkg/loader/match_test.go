@@ -1,0 +1,203 @@
+package loader
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+)
+
+// matchPolicies are compared in the BPF matcher and in Go. The last one needs
+// the large size class.
+func matchPolicies() []string {
+	var many strings.Builder
+	many.WriteString("version: 1\nrules:\n")
+	for i := range 600 {
+		fmt.Fprintf(&many, "  - {action: file.read, path: {startsWith: /srv/%x/%d}, decision: allow}\n", i*7919, i)
+	}
+	return []string{
+		"version: 1\n",
+		"version: 1\ndefaultAction: allow\nbaseline: none\n",
+		`version: 1
+rules:
+  - {action: file.read, path: "/app/data/**", decision: allow}
+  - {action: file.*, path: {endsWith: .pem}, decision: deny}
+  - {action: "file.*", path: "/app/**/*.{c,h}", decision: allow}
+  - {action: process.exec, path: "/usr/bin/[a-m]*", decision: audit}
+  - {action: network.request, host: {endsWith: .example.com}, decision: allow}
+  - {action: network.request, cidr: 10.1.0.0/16, port: 400-500, protocol: tcp, decision: allow}
+  - {action: network.request, cidr: "fd00:1::/32", decision: deny}
+  - {action: network.request, port: 53, decision: allow}
+`,
+		many.String(),
+	}
+}
+
+// TestMatcher holds the BPF matcher against policy.Tables.Match, which the
+// property test of pkg/policy holds against the naive evaluator.
+func TestMatcher(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("guest only: loading programs needs root")
+	}
+	spec, err := loadMatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := safeclawSettings{HashKey: [3]uint64{0x0123456789abcdef, 0xfedcba9876543210, 0x9e3779b97f4a7c15}}
+	if err := spec.Variables["settings"].Set(s); err != nil {
+		t.Fatal(err)
+	}
+	coll, err := ebpf.NewCollection(spec)
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	defer coll.Close()
+	rounds := 4000
+	if os.Getenv("SAFECLAW_LONG") != "" {
+		rounds = 100_000
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	done, matched, large := 0, 0, false
+	hashes := map[uint64]string{}
+	for i, src := range matchPolicies() {
+		p, err := policy.Parse("policy", []byte(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tab, err := policy.Compile(p, policy.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot := uint32(i)
+		large = large || tab.SizeClass() > policy.SmallTable
+		if tab.SizeClass() > policy.SmallTable {
+			slot += slotsSmall
+		}
+		m := &matcher{coll: coll, slot: slot}
+		if err := m.install(tab); err != nil {
+			t.Fatal(err)
+		}
+		words := strings.FieldsFunc(src+" /etc/passwd /usr/lib/x.so", func(r rune) bool { return strings.ContainsRune(" \n{}\",:", r) })
+		for range rounds {
+			k := policy.Kind(rng.IntN(7))
+			sub := randomSubject(rng, k, words)
+			want := tab.Match(k, sub)
+			got, err := m.match(k, sub)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Found != 1 || got.Rule != uint32(want.Rule) || (got.Allow == 1) != want.Allow || got.Flags&2 != flag(want.Matched, 2) || got.Flags&1 != flag(want.Count, 1) {
+				t.Fatalf("policy %d, %s %q: kernel %+v, Go %+v", i, k, sub, got, want)
+			}
+			done++
+			if want.Rule != 0 {
+				matched++
+			}
+			if k != policy.KindAddr {
+				if other, ok := hashes[got.Hash]; ok && other != string(sub) {
+					t.Fatalf("hash %x of both %q and %q", got.Hash, other, sub)
+				}
+				hashes[got.Hash] = string(sub)
+			}
+		}
+	}
+	if !large {
+		t.Error("no policy needed the large size class")
+	}
+	t.Logf("%d comparisons, %d by another rule than the default", done, matched)
+	if matched < done/20 {
+		t.Errorf("only %d of %d subjects met a rule", matched, done)
+	}
+}
+
+func flag(on bool, bit uint32) uint32 {
+	if on {
+		return bit
+	}
+	return 0
+}
+
+// matcher runs the program bpf/test/match.bpf.c.
+type matcher struct {
+	coll *ebpf.Collection
+	slot uint32
+	buf  safeclawScratch
+}
+
+func (m *matcher) install(tab *policy.Tables) error {
+	outer, key := m.coll.Maps["policies_small"], m.slot
+	if m.slot >= slotsSmall {
+		outer, key = m.coll.Maps["policies_large"], m.slot-slotsSmall
+	}
+	inner, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: uint32(tab.SizeClass()), MaxEntries: 1})
+	if err != nil {
+		return err
+	}
+	defer inner.Close()
+	blob := make([]byte, tab.SizeClass())
+	copy(blob, tab.Blob)
+	if err := inner.Put(uint32(0), blob); err != nil {
+		return err
+	}
+	return outer.Put(key, inner)
+}
+
+const pathEnd = 4096 // PATH_END of bpf/types.h
+
+func (m *matcher) match(k policy.Kind, sub []byte) (*matcherMatchRun, error) {
+	pos := pathEnd - len(sub)
+	clear(m.buf.Buf[:pos])
+	copy(m.buf.Buf[pos:], sub)
+	if err := m.coll.Maps["scratch"].Put(uint32(0), &m.buf); err != nil {
+		return nil, err
+	}
+	run := matcherMatchRun{Slot: m.slot, Pos: uint32(pos), Kind: uint32(k)}
+	in := make([]byte, binary.Size(run))
+	if _, err := binary.Encode(in, binary.LittleEndian, run); err != nil {
+		return nil, err
+	}
+	ret, err := m.coll.Programs["run_match"].Run(&ebpf.RunOptions{Context: in, ContextOut: in})
+	if err != nil {
+		return nil, err
+	}
+	if ret != 0 {
+		return nil, fmt.Errorf("run_match returned %d", int32(ret))
+	}
+	_, err = binary.Decode(in, binary.LittleEndian, &run)
+	return &run, err
+}
+
+// randomSubject strings words of the policy together, with damage, up to the
+// longest path.
+func randomSubject(rng *rand.Rand, k policy.Kind, words []string) []byte {
+	if k == policy.KindAddr {
+		a := netip.AddrFrom4([4]byte{10, byte(rng.IntN(3)), byte(rng.Uint32()), byte(rng.Uint32())})
+		if rng.IntN(3) == 0 {
+			a = netip.AddrFrom16([16]byte{0xfd, 0, 0, byte(rng.IntN(3)), 15: byte(rng.Uint32())})
+		}
+		return policy.AddrSubject(rng.IntN(2) == 0, a, []byte{6, 17}[rng.IntN(2)], uint16(rng.IntN(600)))
+	}
+	var b strings.Builder
+	for n := rng.IntN(5); n >= 0; n-- {
+		b.WriteString(strings.Trim(words[rng.IntN(len(words))], "*"))
+	}
+	if rng.IntN(20) == 0 {
+		b.WriteString(strings.Repeat("/x", rng.IntN(2000)))
+	}
+	s := []byte(b.String())
+	for n := rng.IntN(4); n > 0 && len(s) > 0; n-- {
+		s[rng.IntN(len(s))] = byte(1 + rng.IntN(255))
+	}
+	s = s[:min(len(s), pathEnd-2)]
+	if k == policy.KindHost {
+		return policy.HostSubject(string(s[:min(len(s), 253)]))
+	}
+	return policy.PathSubject(rng.IntN(2) == 0, "/"+strings.TrimPrefix(string(s), "/"))
+}
