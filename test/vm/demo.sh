@@ -43,13 +43,13 @@ before=$(cat "$DEMO_ROOT/app/data/x")
 agent python python3 /app/agent.py
 agent node node /app/agent.js
 agent go /app/agent
-[ "$(cat "$DEMO_ROOT/app/data/x")" = "$before" ] || fail "/app/data/x was changed"
-[ "$(cat "$DEMO_ROOT/app/output/x")" = "$(echo "$before" | tr '[:lower:]' '[:upper:]')" ] || fail "/app/output/x is not what the agents write"
 
 step "3. What the programs got, and what the log says of it"
 "$DEMO_SHARE/table" "$DEMO_LOG" python="$W/python" node="$W/node" go="$W/go" > "$W/table" || code=$?
 cat "$W/table"
 [ "${code:-0}" = 0 ] || fail "programs or log differ from what was promised"
+[ "$(cat "$DEMO_ROOT/app/data/x")" = "$before" ] || fail "/app/data/x was changed"
+[ "$(cat "$DEMO_ROOT/app/output/x")" = "$(echo "$before" | tr '[:lower:]' '[:upper:]')" ] || fail "/app/output/x is not what the agents write"
 
 step "4. The log, verified; then a copy with one byte changed"
 node-agent audit verify "$DEMO_LOG" || fail "the log does not verify"
