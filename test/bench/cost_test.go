@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 const (
 	rounds     = 300
-	execRounds = 60
+	execRounds = 200
 	dir        = "/bench" // on the guest's root file system
 )
 
@@ -86,6 +86,7 @@ func TestCost(t *testing.T) {
 		{"open+close, 80-byte path", "open", allow80},
 		{"open+close, 200-byte path", "open", allow200},
 		{"open+close, 80-byte path, denied", "open", deny80},
+		{"execve of no program (ENOEXEC)", "noexec", allow80},
 		{"fork+execve+wait", "exec", dir + "/allowed/true"},
 		{"connect (UDP)", "connect", "53"},
 		{"connect (UDP), denied", "connect", "54"},
@@ -119,7 +120,9 @@ func TestCost(t *testing.T) {
 		fmt.Printf("BENCH | %s | %d | %d | %d | %d | %d | %d |\n", o.name, n, e, u, ga, u-e, ga-n)
 	}
 	budget(t, "ungated open+close beyond empty programs", res["ungated"][1]-res["empty"][1], 110)
-	budget(t, "ungated connect beyond empty programs", res["ungated"][5]-res["empty"][5], 110)
+	budget(t, "ungated connect beyond empty programs", res["ungated"][6]-res["empty"][6], 110)
+	// Two hook calls: file_open and bprm_check_security.
+	budget(t, "ungated execve beyond empty programs", res["ungated"][4]-res["empty"][4], 220)
 	budget(t, "gated allow of an 80-byte path, open+close", res["gated"][1]-res["none"][1], 4200)
 }
 
@@ -150,7 +153,7 @@ func prepareFiles(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := writeFile(p, []byte("x"), 0o644); err != nil {
+		if err := writeFile(p, []byte("x"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

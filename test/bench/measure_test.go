@@ -68,6 +68,11 @@ func operation(name, arg string) (func(), error) {
 				_, _ = syscall.Wait4(pid, &ws, 0, nil)
 			}
 		}, nil
+	case "noexec":
+		argv := [2]uintptr{p, 0}
+		return func() {
+			syscall.RawSyscall(unix.SYS_EXECVE, p, uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&argv[1])))
+		}, nil
 	case "connect":
 		port, err := strconv.ParseUint(arg, 10, 16)
 		if err != nil {
