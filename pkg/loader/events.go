@@ -82,6 +82,7 @@ const (
 	addrHostNet  = "host-net"
 	kindAddr     = uint8(safeclawKindKIND_ADDR)
 	eventHeadLen = 144
+	ringHead     = 8 // BPF_RINGBUF_HDR_SZ: before each record, which is padded to 8 bytes
 )
 
 // Events calls fn for each record until the context ends or fn fails. There is
@@ -97,11 +98,11 @@ func (g *Gate) Events(ctx context.Context, fn func(*Event) error) error {
 	for {
 		err := g.reader.ReadInto(&rec)
 		switch {
-		case errors.Is(err, ringbuf.ErrFlushed):
+		case errors.Is(err, ringbuf.ErrFlushed), errors.Is(err, os.ErrDeadlineExceeded):
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			continue // left over from an earlier call
+			continue // left over from an earlier call, or from Drain
 		case errors.Is(err, ringbuf.ErrClosed):
 			return nil
 		case err != nil:
@@ -117,12 +118,12 @@ func (g *Gate) Events(ctx context.Context, fn func(*Event) error) error {
 	}
 }
 
-// Drain reads what is in the ring now and returns.
+// Drain reads what is in the ring now and returns, however fast more comes.
 func (g *Gate) Drain(fn func(*Event) error) error {
 	g.reader.SetDeadline(time.Now())
 	defer g.reader.SetDeadline(time.Time{})
 	var rec ringbuf.Record
-	for {
+	for left := g.reader.AvailableBytes(); left > 0; left -= ringHead + (len(rec.RawSample)+7)&^7 {
 		err := g.reader.ReadInto(&rec)
 		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
 			return nil
@@ -138,6 +139,7 @@ func (g *Gate) Drain(fn func(*Event) error) error {
 			return err
 		}
 	}
+	return nil
 }
 
 func cString(b []uint8) string {
