@@ -221,4 +221,3 @@ func forkOpen(name string) error {
 	}
 	return nil
 }
-
