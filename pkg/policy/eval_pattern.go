@@ -61,8 +61,12 @@ func (m *pathMatcher) match(i int, names []string) bool {
 		return true
 	}
 	if m.prefix && i == len(m.all)-1 {
-		text, _ := c.literal()
-		return strings.HasPrefix(names[0], text)
+		for n := 0; n <= len(names[0]); n++ {
+			if matchesTokens(c.tokens, names[0][:n]) {
+				return true
+			}
+		}
+		return false
 	}
 	return matchesName(c.tokens, names[0]) && m.match(i+1, names[1:])
 }

@@ -109,6 +109,16 @@ func TestAliases(t *testing.T) {
 	}
 }
 
+func TestAliasOfAPrefix(t *testing.T) {
+	runChecks(t, "version: 1\nbaseline: none\nrules: [{id: r, action: file.read, decision: allow, path: {startsWith: [/proc/self, /bin]}}]\n", Options{}, []check{
+		{KindRead, volume("/proc/12/maps"), "r", true},
+		{KindRead, volume("/proc/12"), "r", true},
+		{KindRead, volume("/proc/cpuinfo"), "default", false},
+		{KindRead, root("/usr/bin/x"), "r", true},
+		{KindRead, root("/usr/lib"), "default", false},
+	})
+}
+
 func TestVolumeLinks(t *testing.T) {
 	runChecks(t, "version: 1\nbaseline: none\nrules:\n- {id: r, action: file.read, decision: allow, path: {in: [/cm/key, /etc/app/sub/key]}}\n"+
 		"- {id: g, action: file.read, decision: allow, path: '/cm/*.yaml'}\n- {id: s, action: file.read, decision: deny, path: {startsWith: /sec/ret}}\n", Options{}, []check{
