@@ -13,7 +13,7 @@ func manyRules(n int) []byte {
 	for i := range n {
 		switch i % 10 {
 		case 0:
-			fmt.Fprintf(&b, "  - {action: file.write, path: /work/out/%d/**, decision: allow}\n", i)
+			fmt.Fprintf(&b, "  - {action: file.write, path: /srv/out/%d/**, decision: allow}\n", i)
 		case 1:
 			fmt.Fprintf(&b, "  - {action: process.exec, path: /opt/tools/t%d, decision: allow}\n", i)
 		case 2:
@@ -23,7 +23,7 @@ func manyRules(n int) []byte {
 		case 4:
 			fmt.Fprintf(&b, "  - {action: file.read, path: '*.k%d', decision: deny}\n", i%7)
 		default:
-			fmt.Fprintf(&b, "  - {action: file.read, path: /work/data/%d/**, decision: allow}\n", i)
+			fmt.Fprintf(&b, "  - {action: file.read, path: /srv/data/%d/**, decision: allow}\n", i)
 		}
 	}
 	return []byte(b.String())
