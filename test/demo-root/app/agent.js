@@ -33,7 +33,7 @@ function linkOut() {
 }
 
 function shell() {
-  const child = spawnSync('/bin/sh', ['-c', 'id']);
+  const child = spawnSync('/bin/sh', ['-c', ':']);
   if (child.error) throw child.error;
 }
 
