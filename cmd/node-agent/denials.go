@@ -50,7 +50,11 @@ func (d *denials) print(r *audit.Decision) {
 	if subject == "" {
 		subject = "(" + r.Class + ")"
 	}
-	key := strings.Join([]string{verb, r.Action, subject, who, r.Rule}, "\x00")
+	action := r.Action
+	if r.Hook == "mmap_file" || r.Hook == "file_mprotect" {
+		action += " (mapping)"
+	}
+	key := strings.Join([]string{verb, action, subject, who, r.Rule}, "\x00")
 	if n := d.seen[key]; n > 0 {
 		d.seen[key]++
 		return
@@ -60,7 +64,7 @@ func (d *denials) print(r *audit.Decision) {
 		return
 	}
 	d.seen[key] = 1
-	what := fmt.Sprintf("%s %s", r.Action, subject)
+	what := fmt.Sprintf("%s %s", action, subject)
 	d.order = append(d.order, key)
 	why := r.Rule
 	if r.Reason != "" {
