@@ -22,7 +22,7 @@ const defaultLogs = "/var/log/safeclaw"
 
 type runFlags struct {
 	policy, root, mode, log, user, dir string
-	volumes                            []string
+	volumes, env                       []string
 	quiet                              bool
 }
 
@@ -48,6 +48,7 @@ func runCommand() *cobra.Command {
 	fl.StringVar(&f.mode, "mode", "", "observe: record what would be denied, deny nothing; enforce: whatever the policy says of itself")
 	fl.StringVar(&f.log, "log", "", "directory of the audit log (default: a new one below "+defaultLogs+")")
 	fl.StringArrayVar(&f.volumes, "volume", nil, "SOURCE:/TARGET[:ro] mounted into the container; may be repeated")
+	fl.StringArrayVar(&f.env, "env", nil, "NAME=VALUE, or NAME for its value here; a container gets no other of this environment; may be repeated")
 	fl.StringVar(&f.user, "user", "", "UID[:GID] of the program")
 	fl.StringVar(&f.dir, "workdir", "", "working directory of the program")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print neither denials nor the summary")
@@ -58,7 +59,7 @@ func runCommand() *cobra.Command {
 
 func runGated(ctx context.Context, f runFlags, args []string) error {
 	o := agent.RunOptions{
-		Argv: args, Root: f.root, User: f.user, Dir: f.dir, LogDir: f.log, Version: version(),
+		Argv: args, Root: f.root, User: f.user, Dir: f.dir, Env: f.env, LogDir: f.log, Version: version(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}

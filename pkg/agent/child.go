@@ -102,6 +102,9 @@ func (r *run) command() (*exec.Cmd, *startStatus, error) {
 			return nil, nil, cmd.Err
 		}
 		cmd.Dir = r.opts.Dir
+		if len(r.opts.Env) > 0 {
+			cmd.Env = append(os.Environ(), expandEnv(r.opts.Env)...)
+		}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
 		return cmd, nil, nil
 	}
@@ -118,12 +121,36 @@ func (r *run) command() (*exec.Cmd, *startStatus, error) {
 		return nil, nil, fmt.Errorf("make status pipe: %w", err)
 	}
 	cmd := exec.Command("/proc/self/exe", ContainerCommand)
-	cmd.Env = append(os.Environ(), containerEnv+"="+string(b))
+	cmd.Env = append(containerEnviron(r.opts.Env), containerEnv+"="+string(b))
 	cmd.ExtraFiles = []*os.File{wr}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 	}
 	return cmd, &startStatus{r: rd, w: wr}, nil
+}
+
+// containerEnviron is the environment of a container: a default PATH and HOME,
+// the terminal's kind, and what was asked for. The caller's own stays outside:
+// it may hold credentials.
+func containerEnviron(add []string) []string {
+	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
+	if t, ok := os.LookupEnv("TERM"); ok {
+		env = append(env, "TERM="+t)
+	}
+	return append(env, expandEnv(add)...)
+}
+
+// expandEnv gives a bare NAME the caller's value.
+func expandEnv(add []string) []string {
+	var out []string
+	for _, e := range add {
+		if strings.Contains(e, "=") {
+			out = append(out, e)
+		} else if v, ok := os.LookupEnv(e); ok {
+			out = append(out, e+"="+v)
+		}
+	}
+	return out
 }
 
 // credential parses "uid" or "uid:gid". Nil: the caller's own.

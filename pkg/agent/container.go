@@ -50,7 +50,9 @@ func ContainerInit() error {
 	syscall.CloseOnExec(3)
 	step, err := containerInit()
 	rep := startReport{Step: step, Text: err.Error()}
-	errors.As(err, &rep.Errno)
+	if errors.As(err, &rep.Errno); errors.Is(err, exec.ErrNotFound) {
+		rep.Errno = syscall.ENOENT
+	}
 	b, merr := json.Marshal(rep)
 	if merr == nil {
 		_, merr = status.Write(b)

@@ -25,6 +25,7 @@ type RunOptions struct {
 	Volumes    []Volume // mounted into the container
 	User       string   // "uid" or "uid:gid" of the program
 	Dir        string   // working directory
+	Env        []string // NAME=VALUE, or NAME for the caller's value; a container has no other of the caller's
 	LogDir     string
 	Version    string
 
