@@ -87,6 +87,7 @@ test-vm: fresh ## guest tests alone: all kernels, or KERNEL=6.12; FLAGS="-test.r
 	@$(MAKE) total
 
 demo: build ## the reference policy on a container's root: here where BPF LSM is active, else in a guest
+	@test/vm/deps $(firstword $(KERNELS))
 	@test/vm/demo
 
 lint: tools ## golangci-lint (vet, staticcheck, import directions), gofmt, clang-format
