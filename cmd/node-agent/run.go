@@ -45,7 +45,7 @@ func runCommand() *cobra.Command {
 	fl := c.Flags()
 	fl.StringVar(&f.policy, "policy", "", "policy file, or a ConfigMap manifest that holds one (required)")
 	fl.StringVar(&f.root, "root", "", "run in a pod-shaped container with this root directory")
-	fl.StringVar(&f.mode, "mode", "", "observe: record what would be denied, deny nothing; enforce: whatever the policy says of itself")
+	fl.StringVar(&f.mode, "mode", "", "observe: record what would be denied, deny nothing; enforce: deny, also where the policy says mode: observe")
 	fl.StringVar(&f.log, "log", "", "directory of the audit log (default: a new one below "+defaultLogs+")")
 	fl.StringArrayVar(&f.volumes, "volume", nil, "SOURCE:/TARGET[:ro] mounted into the container; may be repeated")
 	fl.StringArrayVar(&f.env, "env", nil, "NAME=VALUE, or NAME for its value here; a container gets no other of this environment; may be repeated")
@@ -94,7 +94,14 @@ func runGated(ctx context.Context, f runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if o.Tables, err = policy.Compile(p, policy.Options{DefaultBaseline: baseline, Mode: f.mode}); err != nil {
+	opts := policy.Options{DefaultBaseline: baseline}
+	switch f.mode {
+	case "observe":
+		opts.Mode = f.mode
+	case "enforce":
+		p.Mode = f.mode
+	}
+	if o.Tables, err = policy.Compile(p, opts); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	o.PolicyName = f.policy
