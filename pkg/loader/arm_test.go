@@ -43,11 +43,15 @@ func TestArmExisting(t *testing.T) {
 	c.want("ok", "open %s", b) // a binding alone changes nothing for what runs
 	drain(t, g)
 
+	before := threads(t, c.proc.Pid)
+	if len(before) < 5 {
+		t.Errorf("threads %v, want at least 5", before)
+	}
 	tids, err := g.ArmExisting()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tid := range threads(t, c.proc.Pid) {
+	for _, tid := range before {
 		if !slices.Contains(tids, tid) {
 			t.Errorf("thread %d is not among the armed %v", tid, tids)
 		}

@@ -90,8 +90,16 @@ func (h *hammer) do(w []string) string {
 	case "stop":
 		return h.stop()
 	case "threads": // N more of them
+		up := make(chan bool)
 		for range num(1) {
-			go func() { runtime.LockOSThread(); select {} }()
+			go func() {
+				runtime.LockOSThread()
+				up <- true
+				select {}
+			}()
+		}
+		for range num(1) {
+			<-up
 		}
 		return "ok"
 	case "exec":

@@ -258,7 +258,7 @@ func TestReleasedSlotDenies(t *testing.T) {
 // writing, one by its rule for reading, the other by its rule for writing. A
 // mixture of the two would allow it.
 func TestReplaceAtomic(t *testing.T) {
-	g := sharedGate(t)
+	g := ownGate(t, Options{RingBytes: 1 << 16})
 	f := file(t, t.TempDir(), "f")
 	src := func(read, write string) string {
 		return fmt.Sprintf("version: 1\nbaseline: none\nrules:\n  - {id: r, action: file.read, path: {equals: %s}, decision: %s}\n"+
@@ -282,7 +282,11 @@ func TestReplaceAtomic(t *testing.T) {
 		c.want("ok", "hammer %s %d", f, unix.O_RDWR)
 	}
 	seen := map[uint64]int{}
-	for i := range 400 {
+	rounds := 100
+	if os.Getenv("SAFECLAW_LONG") != "" {
+		rounds = 2000
+	}
+	for i := range rounds {
 		if err := g.ReplacePolicy(n, tbs[i%2]); err != nil {
 			t.Fatal(err)
 		}
@@ -300,5 +304,5 @@ func TestReplaceAtomic(t *testing.T) {
 	if seen[tbs[0].ID] == 0 || seen[tbs[1].ID] == 0 {
 		t.Errorf("decisions by table: %v; both must have been seen", seen)
 	}
-	t.Logf("%d opens under 400 replacements; recorded by table %v", denied, seen)
+	t.Logf("%d opens under %d replacements; recorded by table %v", denied, rounds, seen)
 }
