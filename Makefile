@@ -76,7 +76,7 @@ test-long: fresh lint generate-check ## all of it with raised counts: three unit
 	@SAFECLAW_LONG=1 go test -race -count=3 -timeout 60m -json ./... | $(COUNT) -name "unit tests, three times" -result $(RESULTS)
 	$(STAGE) fuzzing
 	@test/vm/fuzz $(or $(FUZZTIME),60s)
-	@for k in $(KERNELS); do test/vm/selftest $$k; done
+	@for k in $(KERNELS); do test/vm/selftest $$k; test/vm/nolsm $$k; done
 	$(STAGE) "guest tests"
 	@T=1800 VM_ENV=SAFECLAW_LONG=1 test/vm/run $(KERNELS)
 	@for v in $(VARIANTS); do printf '\n== guest tests, %s\n' "$$v"; env T=1800 VM_LABEL=" $$v" "$$v" test/vm/run $(KERNELS); done
@@ -116,6 +116,8 @@ unit:
 runner:
 	$(STAGE) "guest runner"
 	@test/vm/selftest $(firstword $(KERNELS))
+	$(STAGE) "no BPF LSM"
+	@test/vm/nolsm $(firstword $(KERNELS))
 
 tools: $(GOLANGCI)
 
