@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// actName is the name under which this test binary runs as the gated program.
+const actName = "act"
+
+// act does one thing and returns the exit status.
+func act(w []string) int {
+	switch w[0] {
+	case "exit":
+		n, err := strconv.Atoi(w[1])
+		if err != nil {
+			return 99
+		}
+		return n
+	case "touch":
+		fd, err := unix.Open(w[1], unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC, 0o644)
+		if err != nil {
+			return int(err.(syscall.Errno)) //nolint:errorlint // unix.Open returns no other
+		}
+		unix.Close(fd)
+		return 0
+	case "open":
+		fd, err := unix.Open(w[1], unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return int(err.(syscall.Errno)) //nolint:errorlint // unix.Open returns no other
+		}
+		unix.Close(fd)
+		return 0
+	case "signal":
+		n, err := strconv.Atoi(w[1])
+		if err != nil {
+			return 99
+		}
+		signal.Reset()
+		unix.Kill(os.Getpid(), syscall.Signal(n)) //nolint:errcheck // the status says what came of it
+		time.Sleep(time.Minute)
+		return 98
+	case "trap": // ends with 42 when it is asked to
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGTERM)
+		fmt.Println("ready")
+		select {
+		case <-c:
+			return 42
+		case <-time.After(time.Minute):
+			return 97
+		}
+	case "leave": // ends and leaves a process in a session of its own
+		fmt.Println("ready")
+		spawn(w[1], true)
+		return 0
+	case "spin": // opens a file for ever, as do its children, and says when that works
+		spawn(w[1], false)
+		spawn(w[1], true)
+		fmt.Println("ready")
+		path, text := ptr(w[1]), ptr("LEAK\n")
+		spin(path, text)
+	}
+	return 99
+}
+
+func ptr(s string) *byte {
+	b := append([]byte(s), 0)
+	return &b[0]
+}
+
+// spin makes raw system calls only: it also runs in forked children, where of
+// a Go program one thread is left.
+func spin(path, text *byte) {
+	cwd := unix.AT_FDCWD
+	for {
+		fd, _, no := syscall.RawSyscall6(unix.SYS_OPENAT, uintptr(cwd), uintptr(unsafe.Pointer(path)), unix.O_RDONLY, 0, 0, 0)
+		if no == 0 {
+			syscall.RawSyscall(unix.SYS_WRITE, 1, uintptr(unsafe.Pointer(text)), 5)
+			syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+		}
+	}
+}
+
+// spawn forks a process that spins; in a session of its own no signal of a
+// terminal or to a process group reaches it.
+func spawn(name string, session bool) {
+	path, text := ptr(name), ptr("LEAK\n")
+	pid, _, no := syscall.RawSyscall(unix.SYS_FORK, 0, 0, 0)
+	if no != 0 {
+		panic(no)
+	}
+	if pid == 0 {
+		if session {
+			syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
+		}
+		spin(path, text)
+	}
+}

@@ -1,0 +1,674 @@
+// Package cli tests the program node-agent as an operator meets it: exit codes,
+// what it says, what it leaves behind. It needs a kernel that enforces.
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const nodeAgent = "/usr/bin/node-agent"
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == actName {
+		os.Exit(act(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+func needGuest(t *testing.T) {
+	t.Helper()
+	if os.Getenv("SAFECLAW_GUEST") != "1" {
+		t.Skip("guest only: runs programs gated")
+	}
+}
+
+// place is where one test's files are: a gated program, its container's root.
+type place struct {
+	t             *testing.T
+	dir, act      string
+	root          string // the container's root, where the program is /act
+	policy, log   string
+	secret, allow string
+}
+
+// everywhere is a policy that allows writing below /tmp/.../out and /out.
+const everywhere = `version: 1
+rules:
+  - id: out
+    action: file.*
+    path: {glob: ["%s/out/**", "/out/**"]}
+    decision: audit
+`
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	needGuest(t)
+	dir := t.TempDir()
+	p := &place{t: t, dir: dir, act: dir + "/" + actName, root: dir + "/root", policy: dir + "/policy.yaml", log: dir + "/log",
+		secret: dir + "/secret", allow: dir + "/out/f"}
+	for _, d := range []string{"/out", "/root/out", "/root/etc"} {
+		if err := os.MkdirAll(dir+d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		p.act: self, p.root + "/act": self, p.secret: []byte("secret"), p.allow: []byte("f"), p.root + "/out/f": []byte("f"),
+		p.root + "/etc/shadow": []byte("x"), p.policy: fmt.Appendf(nil, everywhere, dir), dir + "/text": []byte("no program"), p.root + "/text": []byte("no"),
+	} {
+		if err := os.WriteFile(name, b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{dir + "/text", p.root + "/text"} {
+		if err := os.Chmod(name, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// run is `node-agent run` with this place's policy and log; flags come first.
+func (p *place) run(flags []string, argv ...string) *exec.Cmd {
+	args := append([]string{"run", "--policy", p.policy, "--log", p.log}, flags...)
+	return exec.Command(nodeAgent, append(append(args, "--"), argv...)...)
+}
+
+// end runs a command and returns its exit code and output.
+func end(t *testing.T, cmd *exec.Cmd) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	var ee *exec.ExitError
+	if err != nil && !errors.As(err, &ee) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), said.String()
+}
+
+func expect(t *testing.T, code int, cmd *exec.Cmd) (stdout, stderr string) {
+	t.Helper()
+	got, stdout, stderr := end(t, cmd)
+	if got != code {
+		t.Fatalf("%s: exit %d, want %d\n%s%s", strings.Join(cmd.Args, " "), got, code, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+// report is what the tests look at of `audit verify -o json`.
+type report struct {
+	Records    uint64            `json:"records"`
+	TailBytes  int64             `json:"tail_bytes"`
+	Verdicts   map[string]uint64 `json:"verdicts"`
+	Recoveries []struct {
+		Discarded uint64 `json:"discarded"`
+	} `json:"recoveries"`
+	Balance struct{ Declared, Unexplained uint64 } `json:"balance"`
+}
+
+func (p *place) verify(code int) report {
+	p.t.Helper()
+	out, _ := expect(p.t, code, exec.Command(nodeAgent, "audit", "verify", "-o", "json", p.log))
+	var r report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+// record is a line of the log.
+type record struct {
+	Kind, Verdict, Action, Subject, Rule, Hook string
+}
+
+func (p *place) records() []record {
+	p.t.Helper()
+	names, err := filepath.Glob(p.log + "/*.jsonl")
+	if err != nil || len(names) == 0 {
+		p.t.Fatalf("no log in %s: %v", p.log, err)
+	}
+	var out []record
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for l := range bytes.Lines(b) {
+			var r record
+			if err := json.Unmarshal(l, &r); err != nil {
+				p.t.Fatalf("%s: %v", l, err)
+			}
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// noGroups wants the cgroups of all runs to be gone, at once or soon.
+func noGroups(t *testing.T, soon bool) {
+	t.Helper()
+	var left []string
+	for range 3000 {
+		var err error
+		if left, err = filepath.Glob("/sys/fs/cgroup/safeclaw-*"); err != nil {
+			t.Fatal(err)
+		}
+		if len(left) == 0 {
+			return
+		}
+		if !soon {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("cgroups are left: %v", left)
+}
+
+// programID loads and drops a BPF program that does nothing and returns its
+// id. The kernel numbers programs one by one, so two ids that follow each other
+// say that nobody loaded one in between.
+func programID(t *testing.T) uint32 {
+	t.Helper()
+	insns := [2]uint64{0x00000000000000b7, 0x0000000000000095} // r0 = 0; exit
+	license := [4]byte{'M', 'I', 'T', 0}
+	load := struct {
+		typ, n         uint32
+		insns, license uint64
+		rest           [96]byte
+	}{typ: 1, n: 2, insns: uint64(uintptr(unsafe.Pointer(&insns))), license: uint64(uintptr(unsafe.Pointer(&license)))}
+	fd, _, no := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&load)), unsafe.Sizeof(load))
+	if no != 0 {
+		t.Fatalf("load a BPF program: %v", no)
+	}
+	defer unix.Close(int(fd))
+	var info [64]uint32
+	query := struct {
+		fd, n uint32
+		info  uint64
+	}{uint32(fd), uint32(unsafe.Sizeof(info)), uint64(uintptr(unsafe.Pointer(&info)))}
+	_, _, no = unix.Syscall(unix.SYS_BPF, unix.BPF_OBJ_GET_INFO_BY_FD, uintptr(unsafe.Pointer(&query)), unsafe.Sizeof(query))
+	if no != 0 {
+		t.Fatalf("ask for a BPF program's id: %v", no)
+	}
+	runtime.KeepAlive(&insns)
+	runtime.KeepAlive(&license)
+	runtime.KeepAlive(&info)
+	return info[1]
+}
+
+// TestPolicyError: a policy with an error is told with its place, and neither
+// a program is loaded nor the command run.
+func TestPolicyError(t *testing.T) {
+	p := newPlace(t)
+	src := "version: 1\nrules:\n  - id: x\n    action: file.raed\n    path: /x\n    decision: allow\n"
+	if err := os.WriteFile(p.policy, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	marker := p.dir + "/out/marker"
+	before := programID(t)
+	_, said := expect(t, 2, p.run(nil, p.act, "touch", marker))
+	if n := programID(t); n != before+1 {
+		t.Errorf("%d BPF programs were loaded", n-before-1)
+	}
+	for _, want := range []string{p.policy + ":4:13: ", `"file.raed"`, "file.read", "not loaded"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the message lacks %s:\n%s", want, said)
+		}
+	}
+	for _, name := range []string{marker, p.log} {
+		if _, err := os.Stat(name); err == nil {
+			t.Errorf("%s was made", name)
+		}
+	}
+	noGroups(t, false)
+
+	// The same of what else is wrong with the use.
+	for _, args := range [][]string{
+		{"run", "--policy", p.dir + "/nowhere.yaml", "--", p.act, "touch", marker},
+		{"run", "--", p.act, "touch", marker},
+		{"run", "--policy", p.policy},
+		{"run", "--policy", p.policy, "--mode", "permissive", "--", p.act, "touch", marker},
+		{"run", "--policy", p.policy, "--volume", "x", "--root", p.root, "--", "/act", "touch", marker},
+	} {
+		expect(t, 2, exec.Command(nodeAgent, args...))
+	}
+	if n := programID(t); n != before+2 {
+		t.Errorf("%d BPF programs were loaded", n-before-2)
+	}
+	if _, err := os.Stat(marker); err == nil {
+		t.Error("the command was run")
+	}
+}
+
+// TestStatus: the program's status is that of node-agent, whatever it is.
+func TestStatus(t *testing.T) {
+	p := newPlace(t)
+	container := []string{"--root", p.root}
+	for _, tt := range []struct {
+		name  string
+		flags []string
+		argv  []string
+		code  int
+	}{
+		{"zero", nil, []string{p.act, "exit", "0"}, 0},
+		{"255", nil, []string{p.act, "exit", "255"}, 255},
+		{"killed", nil, []string{p.act, "signal", "9"}, 137},
+		{"terminated", nil, []string{p.act, "signal", "15"}, 143},
+		{"missing", nil, []string{p.dir + "/nothing"}, 127},
+		{"missing in PATH", nil, []string{"no-such-program"}, 127},
+		{"not executable", nil, []string{p.dir + "/text"}, 126},
+		{"root, seven", container, []string{"/act", "exit", "7"}, 7},
+		{"root, missing", container, []string{"/nothing"}, 127},
+		{"root, missing in PATH", container, []string{"no-such-program"}, 127},
+		{"root, missing in the container alone", container, []string{p.act}, 127},
+		{"root, not executable", container, []string{"/text"}, 126},
+		{"root, no such working directory", append([]string{"--workdir", "/nothing"}, container...), []string{"/act", "exit", "0"}, 127},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p.log = t.TempDir() + "/log"
+			_, said := expect(t, tt.code, p.run(tt.flags, tt.argv...))
+			if started := !strings.Contains(said, "did not start"); started == (tt.code == 126 || tt.code == 127) {
+				t.Errorf("node-agent said:\n%s", said)
+			}
+			p.t = t
+			if r := p.verify(0); r.Balance.Unexplained != 0 {
+				t.Errorf("%d decisions are unexplained", r.Balance.Unexplained)
+			}
+			noGroups(t, false)
+		})
+	}
+}
+
+// TestDenied: what a run is for, both ways: a denial that is printed, with the
+// rule, and the same under observe, where it is recorded only.
+func TestDenied(t *testing.T) {
+	p := newPlace(t)
+	for _, tt := range []struct {
+		head          string
+		flags         []string
+		code          int
+		word, verdict string
+	}{
+		{"", nil, int(syscall.EACCES), "denied", "deny"},
+		{"", []string{"--mode", "observe"}, 0, "would deny", "would-deny"},
+		{"mode: observe\n", nil, 0, "would deny", "would-deny"},
+		{"mode: observe\n", []string{"--mode", "enforce"}, int(syscall.EACCES), "denied", "deny"},
+	} {
+		p.log = t.TempDir() + "/log"
+		if err := os.WriteFile(p.policy, fmt.Appendf([]byte(tt.head), everywhere, p.dir), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, said := expect(t, tt.code, p.run(tt.flags, p.act, "open", p.secret))
+		if line := regexp.MustCompile(`safeclaw: ` + tt.word + ` file\.read ` + p.secret + ` by act\[\d+\] uid 0 \(rule default\)`); !line.MatchString(said) {
+			t.Errorf("%v: node-agent said:\n%s", tt.flags, said)
+		}
+		n := 0
+		for _, r := range p.records() {
+			if r.Subject == p.secret && r.Verdict == tt.verdict && r.Rule == "default" && r.Hook == "file_open" {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%v: %d records of it", tt.flags, n)
+		}
+		p.verify(0)
+	}
+	p.log = t.TempDir() + "/log"
+	if _, said := expect(t, 0, p.run([]string{"--quiet"}, p.act, "open", p.allow)); said != "" {
+		t.Errorf("--quiet said:\n%s", said)
+	}
+}
+
+// TestOverlayRoot: on a container's root that is an overlay, as container
+// runtimes make them, each open is one decision.
+func TestOverlayRoot(t *testing.T) {
+	p := newPlace(t)
+	for _, d := range []string{"upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(p.dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merged := p.dir + "/merged"
+	if err := unix.Mount("overlay", merged, "overlay", 0, fmt.Sprintf("lowerdir=%[1]s/root,upperdir=%[1]s/upper,workdir=%[1]s/work", p.dir)); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(merged, unix.MNT_DETACH) //nolint:errcheck // the guest ends soon
+	for _, what := range []string{"open", "touch"} {
+		p.log = t.TempDir() + "/log"
+		expect(t, 0, p.run([]string{"--root", merged}, "/act", what, "/out/f"))
+		n := 0
+		for _, r := range p.records() {
+			if strings.HasSuffix(r.Subject, "/out/f") {
+				if n++; r.Subject != "/out/f" || r.Rule != "out" {
+					t.Errorf("record %+v", r)
+				}
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s: %d records, want 1", what, n)
+		}
+		p.verify(0)
+	}
+	if _, err := os.Stat(p.dir + "/upper/out/f"); err != nil {
+		t.Errorf("nothing was copied up: %v", err)
+	}
+}
+
+// start starts a run and waits until its program says that it is ready.
+func start(t *testing.T, cmd *exec.Cmd) (out *bufio.Reader, said *bytes.Buffer) {
+	t.Helper()
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pr.Close() })
+	said = &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = pw, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pw.Close()
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			cmd.Process.Kill() //nolint:errcheck // the test has failed already
+			cmd.Wait()         //nolint:errcheck // likewise
+		}
+	})
+	out = bufio.NewReader(pr)
+	if l, err := out.ReadString('\n'); l != "ready\n" {
+		t.Fatalf("the program said %q, %v\n%s", l, err, said)
+	}
+	return out, said
+}
+
+// rest reads until every holder of the pipe is gone.
+func rest(t *testing.T, out *bufio.Reader) string {
+	t.Helper()
+	done := make(chan string, 1)
+	go func() {
+		b, err := io.ReadAll(out)
+		if err != nil {
+			b = append(b, err.Error()...)
+		}
+		done <- string(b)
+	}()
+	select {
+	case s := <-done:
+		return s
+	case <-time.After(90 * time.Second):
+		t.Fatal("the program or a child of it is still there")
+		return ""
+	}
+}
+
+// modes are a run on the host's root and one in a container.
+func modes(t *testing.T, f func(t *testing.T, p *place, flags []string, act, denied string)) {
+	t.Helper()
+	t.Run("host", func(t *testing.T) {
+		p := newPlace(t)
+		f(t, p, nil, p.act, p.secret)
+	})
+	t.Run("root", func(t *testing.T) {
+		p := newPlace(t)
+		f(t, p, []string{"--root", p.root}, "/act", "/etc/shadow")
+	})
+}
+
+// TestTerm: SIGTERM reaches the program, and its status node-agent's caller.
+func TestTerm(t *testing.T) {
+	needGuest(t)
+	modes(t, func(t *testing.T, p *place, flags []string, act, _ string) {
+		cmd := p.run(flags, act, "trap")
+		start(t, cmd)
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Wait() //nolint:errcheck // its code is looked at
+		if c := cmd.ProcessState.ExitCode(); c != 42 {
+			t.Errorf("exit %d, want the program's 42", c)
+		}
+		p.verify(0)
+		noGroups(t, false)
+	})
+}
+
+// TestBackground: what the program leaves running ends with the run.
+func TestBackground(t *testing.T) {
+	needGuest(t)
+	modes(t, func(t *testing.T, p *place, flags []string, act, denied string) {
+		cmd := p.run(flags, act, "leave", denied)
+		out, said := start(t, cmd)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v\n%s", err, said)
+		}
+		noGroups(t, false)
+		if s := rest(t, out); s != "" {
+			t.Errorf("it opened the file: %.100q", s)
+		}
+		p.verify(0)
+	})
+}
+
+// TestKilled: SIGKILL of node-agent, while the program and its children try to
+// open a file that is denied: none of them ever succeeds, all die, no cgroup is
+// left, and the log verifies and takes the next run.
+func TestKilled(t *testing.T) {
+	needGuest(t)
+	modes(t, func(t *testing.T, p *place, flags []string, act, denied string) {
+		for round := range 3 {
+			cmd := p.run(flags, act, "spin", denied)
+			out, _ := start(t, cmd)
+			time.Sleep(time.Duration(round) * 700 * time.Millisecond)
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if s := rest(t, out); s != "" {
+				t.Fatalf("round %d: ungated: %.100q", round, s)
+			}
+			cmd.Wait() //nolint:errcheck // it was killed
+			noGroups(t, true)
+
+			tail := p.tail()
+			before := len(p.recoveries())
+			expect(t, 0, p.run(flags, act, "exit", "0"))
+			r := p.verify(0)
+			if want := before + min(1, int(tail)); len(r.Recoveries) != want {
+				t.Errorf("round %d: %d recoveries, want %d: %d bytes were after the last commit", round, len(r.Recoveries), want, tail)
+			}
+			// Killed at once, it had no time to write what it saw.
+			if round == 2 && r.Verdicts["deny"] == 0 || r.Balance.Unexplained != 0 {
+				t.Errorf("round %d: %+v", round, r)
+			}
+		}
+		p.torn(flags, act)
+	})
+}
+
+// tail is how many bytes are after the log's last commit; more is a failure.
+func (p *place) tail() int64 {
+	p.t.Helper()
+	code, out, said := end(p.t, exec.Command(nodeAgent, "audit", "verify", "-o", "json", p.log))
+	var r report
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 && code != 2 {
+		p.t.Fatalf("audit verify: exit %d, %v\n%s", code, err, said)
+	}
+	return r.TailBytes
+}
+
+func (p *place) recoveries() []record {
+	p.t.Helper()
+	var out []record
+	for _, r := range p.whole() {
+		if r.Kind == "recovery" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// whole are the log's records as far as they are whole.
+func (p *place) whole() []record {
+	p.t.Helper()
+	names, err := filepath.Glob(p.log + "/*.jsonl")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var out []record
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for l := range bytes.Lines(b) {
+			var r record
+			if json.Unmarshal(l, &r) == nil {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// torn: half a record at the end, as a power cut leaves it, is set aside.
+func (p *place) torn(flags []string, act string) {
+	p.t.Helper()
+	names, err := filepath.Glob(p.log + "/*.jsonl")
+	if err != nil || len(names) == 0 {
+		p.t.Fatal(names, err)
+	}
+	f, err := os.OpenFile(names[len(names)-1], os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, err = f.WriteString(`{"v":1,"seq":`)
+	if err = errors.Join(err, f.Close()); err != nil {
+		p.t.Fatal(err)
+	}
+	before := len(p.recoveries())
+	if r := p.verify(2); r.TailBytes == 0 {
+		p.t.Error("the torn end went unseen")
+	}
+	expect(p.t, 0, p.run(flags, act, "exit", "0"))
+	if r := p.verify(0); len(r.Recoveries) != before+1 || r.Recoveries[before].Discarded == 0 {
+		p.t.Errorf("recoveries %+v, want %d", r.Recoveries, before+1)
+	}
+}
+
+// TestSweep: a cgroup that a dead run left, its guard killed as well, goes with
+// the next run; that of a process that lives stays.
+func TestSweep(t *testing.T) {
+	p := newPlace(t)
+	const dead, alive = "/sys/fs/cgroup/safeclaw-run-4194305", "/sys/fs/cgroup/safeclaw-run-1" // beyond the largest pid; init
+	for _, d := range []string{dead, dead + "/below", alive} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := exec.Command(p.act, "signal", "0")
+	if err := left.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dead+"/below/cgroup.procs", fmt.Append(nil, left.Process.Pid), 0); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, 0, p.run(nil, p.act, "exit", "0"))
+	if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", dead, err)
+	}
+	left.Wait() //nolint:errcheck // how it ended is looked at
+	if ws := left.ProcessState.Sys().(syscall.WaitStatus); ws.Signal() != syscall.SIGKILL {
+		t.Errorf("what a dead run left ended by %v", left.ProcessState)
+	}
+	if err := os.Remove(alive); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLogInUse: two runs cannot write one log; the second runs nothing.
+func TestLogInUse(t *testing.T) {
+	p := newPlace(t)
+	cmd := p.run(nil, p.act, "trap")
+	start(t, cmd)
+	marker := p.dir + "/out/marker"
+	expect(t, 125, p.run(nil, p.act, "touch", marker))
+	if _, err := os.Stat(marker); err == nil {
+		t.Error("it ran without a log")
+	}
+	// A log of its own is all that it needs.
+	first := p.log
+	p.log = p.dir + "/log2"
+	expect(t, 0, p.run(nil, p.act, "touch", marker))
+	p.verify(0)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait() //nolint:errcheck // its code is looked at
+	if c := cmd.ProcessState.ExitCode(); c != 42 {
+		t.Errorf("exit %d: another run disturbed this one", c)
+	}
+	p.log = first
+	p.verify(0)
+}
+
+func TestDoctor(t *testing.T) {
+	needGuest(t)
+	out, _ := expect(t, 0, exec.Command(nodeAgent, "doctor"))
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 7 {
+		t.Errorf("%d lines, want 7:\n%s", len(lines), out)
+	}
+	for _, l := range lines {
+		if !strings.HasPrefix(l, "ok  ") {
+			t.Errorf("line %q", l)
+		}
+	}
+	noGroups(t, false)
+	out, _ = expect(t, 0, exec.Command(nodeAgent, "doctor", "-o", "json"))
+	var checks []struct {
+		Name, Detail string
+		OK           bool
+		Do           string
+	}
+	if err := json.Unmarshal([]byte(out), &checks); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range checks {
+		names = append(names, c.Name)
+		if !c.OK || c.Detail == "" || c.Do != "" {
+			t.Errorf("check %+v", c)
+		}
+	}
+	if got := strings.Join(names, ", "); got != "kernel, privileges, active LSMs, kernel BTF, cgroup v2, probe, programs" {
+		t.Errorf("checks: %s", got)
+	}
+
+	// Who may not load programs is told so, and nothing claims to be well.
+	cmd := exec.Command(nodeAgent, "doctor")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
+	out, _ = expect(t, 3, cmd)
+	if !strings.Contains(out, "FAIL  privileges") || !strings.Contains(out, "what to do: run as root") || !strings.Contains(out, "FAIL  programs") {
+		t.Errorf("as user 1000:\n%s", out)
+	}
+}
