@@ -398,6 +398,9 @@ func TestScratchReleased(t *testing.T) {
 		var cs []*child
 		for range 3 {
 			c := startChild(t, gr)
+			c.want("EACCES", "exec /bin/busybox true")
+			c.want("EACCES", "connect 127.0.0.1:9")
+			c.want("EACCES", "fork %s", b)
 			c.want("ok", "hammer %s", a)
 			c.want("ok", "hammer %s", b)
 			c.want("ok", "hammer %s/none", dir)
