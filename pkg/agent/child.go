@@ -41,7 +41,10 @@ func (r *run) child(ctx context.Context) (int, error) {
 	sigs := make(chan os.Signal, 8)
 	signal.Notify(sigs, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(sigs)
-	if err := cmd.Start(); err != nil {
+	if err := keepDescriptors(); err != nil {
+		return ExitNotExecutable, err
+	}
+	if err := withoutTyping(cmd.Start); err != nil {
 		return startCode(err), err
 	}
 	done := make(chan error, 1)
@@ -214,7 +217,16 @@ func (s *startStatus) wait() error {
 	}
 	e := &startError{Step: rep.Step, Err: errors.New(rep.Text)}
 	if rep.Errno != 0 {
-		e.Err = rep.Errno
+		e.Err = &remoteError{rep.Text, rep.Errno}
 	}
 	return e
 }
+
+// remoteError is an error of the container's init.
+type remoteError struct {
+	text  string
+	errno syscall.Errno
+}
+
+func (e *remoteError) Error() string { return e.text }
+func (e *remoteError) Unwrap() error { return e.errno }
