@@ -19,8 +19,8 @@ const GuardCommand = "run-guard"
 // links, so that enforcement goes on when this process is killed, and kills the
 // run's cgroup then: nothing ever runs there ungated.
 type guard struct {
-	cmd  *exec.Cmd
-	pipe *os.File // our end; its closing, by us or by our death, ends the guard
+	pipe  *os.File // our end; its closing, by us or by our death, ends the guard
+	ended chan error
 }
 
 func startGuard(g *cgroup.Group, gate *loader.Gate) (*guard, error) {
@@ -33,6 +33,9 @@ func startGuard(g *cgroup.Group, gate *loader.Gate) (*guard, error) {
 			_ = f.Close() // the guard has its own
 		}
 	}()
+	if err := keepDescriptors(); err != nil {
+		return nil, err
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make guard pipe: %w", err)
@@ -46,15 +49,20 @@ func startGuard(g *cgroup.Group, gate *loader.Gate) (*guard, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start guard: %w", err), w.Close())
 	}
-	return &guard{cmd: cmd, pipe: w}, nil
+	gd := &guard{pipe: w, ended: make(chan error, 1)}
+	go func() {
+		err := cmd.Wait()
+		if err != nil {
+			// Nothing would enforce any more if we were killed as well.
+			err = errors.Join(fmt.Errorf("guard: %w", err), g.Kill(killWait))
+		}
+		gd.ended <- err
+	}()
+	return gd, nil
 }
 
 func (g *guard) stop() error {
-	err := g.pipe.Close()
-	if werr := g.cmd.Wait(); werr != nil {
-		err = errors.Join(err, fmt.Errorf("guard: %w", werr))
-	}
-	return err
+	return errors.Join(g.pipe.Close(), <-g.ended)
 }
 
 // Guard waits until its parent closes the pipe on standard input, then kills
