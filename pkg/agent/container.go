@@ -31,7 +31,11 @@ func ParseVolume(s string) (Volume, error) {
 	if len(p) < 2 || len(p) > 3 || p[0] == "" || !filepath.IsAbs(p[1]) || len(p) == 3 && p[2] != "ro" {
 		return Volume{}, fmt.Errorf("volume %q is not SOURCE:/TARGET or SOURCE:/TARGET:ro", s)
 	}
-	return Volume{Source: p[0], Target: filepath.Clean(p[1]), ReadOnly: len(p) == 3}, nil
+	v := Volume{Source: p[0], Target: filepath.Clean(p[1]), ReadOnly: len(p) == 3}
+	if v.Target == "/" {
+		return Volume{}, fmt.Errorf("volume %q would replace the root; give it to --root instead", s)
+	}
+	return v, nil
 }
 
 type containerSpec struct {
@@ -47,7 +51,9 @@ type containerSpec struct {
 // that failed, after telling the parent why.
 func ContainerInit() error {
 	status := os.NewFile(3, "status")
-	syscall.CloseOnExec(3)
+	if err := keepDescriptors(); err != nil {
+		return err
+	}
 	step, err := containerInit()
 	rep := startReport{Step: step, Text: err.Error()}
 	if errors.As(err, &rep.Errno); errors.Is(err, exec.ErrNotFound) {
@@ -95,7 +101,9 @@ func containerInit() (step string, err error) {
 	return "execute " + path, syscall.Exec(path, s.Argv, os.Environ())
 }
 
-// buildMounts leaves the working directory at the new root, ready to pivot.
+// buildMounts leaves the working directory at the new root, ready to pivot. The
+// image is not trusted: no name in it leads out of it, and its device nodes are
+// no way to the devices.
 func buildMounts(s *containerSpec) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
@@ -103,7 +111,18 @@ func buildMounts(s *containerSpec) error {
 	if err := unix.Mount(s.Root, s.Root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("bind root: %w", err)
 	}
-	at := func(p string) string { return filepath.Join(s.Root, p) }
+	fd, err := unix.Open(s.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open root: %w", err)
+	}
+	root := imageRoot(fd)
+	defer closeFD(fd)
+	if err := root.refuseHost(); err != nil {
+		return err
+	}
+	if err := setAttr(fd, unix.MOUNT_ATTR_NODEV); err != nil {
+		return fmt.Errorf("forbid devices on root: %w", err)
+	}
 	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	for _, m := range []struct {
 		source, target, typ string
@@ -112,60 +131,27 @@ func buildMounts(s *containerSpec) error {
 	}{
 		{"proc", "/proc", "proc", plain, ""},
 		{"sysfs", "/sys", "sysfs", plain | unix.MS_RDONLY, ""},
-		{"tmpfs", "/dev", "tmpfs", unix.MS_NOSUID | unix.MS_STRICTATIME, "mode=755,size=65536k"},
+		{"tmpfs", "/dev", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_STRICTATIME, "mode=755,size=65536k"},
 		{"devpts", "/dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"},
 		{"shm", "/dev/shm", "tmpfs", plain, "mode=1777,size=65536k"},
 	} {
-		if err := os.MkdirAll(at(m.target), 0o755); err != nil {
+		// A link here would put /proc below a name that the policy allows.
+		if err := root.mount(m.source, m.target, m.typ, m.flags, m.data, unix.RESOLVE_NO_SYMLINKS, true); err != nil {
 			return err
-		}
-		if err := unix.Mount(m.source, at(m.target), m.typ, m.flags, m.data); err != nil {
-			return fmt.Errorf("mount %s: %w", m.target, err)
 		}
 	}
 	for _, n := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-		if err := bind("/dev/"+n, at("/dev/"+n), false); err != nil {
+		if err := root.bind(Volume{Source: "/dev/" + n, Target: "/dev/" + n}); err != nil {
 			return err
 		}
 	}
-	for name, target := range map[string]string{
-		"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
-	} {
-		if err := os.Symlink(target, at("/dev/"+name)); err != nil {
-			return err
-		}
+	if err := root.devLinks(); err != nil {
+		return err
 	}
 	for _, v := range s.Volumes {
-		if err := bind(v.Source, at(v.Target), v.ReadOnly); err != nil {
+		if err := root.bind(v); err != nil {
 			return err
 		}
 	}
 	return os.Chdir(s.Root)
-}
-
-// bind mounts a file or directory, making the target where it is missing.
-func bind(source, target string, readOnly bool) error {
-	st, err := os.Stat(source)
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(target); errors.Is(err, os.ErrNotExist) {
-		if st.IsDir() {
-			err = os.MkdirAll(target, 0o755)
-		} else if err = os.MkdirAll(filepath.Dir(target), 0o755); err == nil {
-			err = os.WriteFile(target, nil, 0o644)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := unix.Mount(source, target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("mount %s: %w", target, err)
-	}
-	if readOnly {
-		if err := unix.Mount("", target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-			return fmt.Errorf("mount %s read-only: %w", target, err)
-		}
-	}
-	return nil
 }
