@@ -334,7 +334,7 @@ func TestRuleCounts(t *testing.T) {
 
 // TestDrainUnderLoad: draining ends though decisions come faster than it reads.
 func TestDrainUnderLoad(t *testing.T) {
-	g := sharedGate(t)
+	g := ownGate(t, Options{RingBytes: 1 << 16})
 	f := file(t, t.TempDir(), "f")
 	n, _ := install(t, g, denyAll)
 	gr := newGroup(t, cgroupRoot)
