@@ -73,6 +73,3 @@ func inherited(text string) error {
 	}
 	return syscall.EBADF
 }
-
-// prepare hides an errno: what prepares an attack must not pass for its end.
-func prepare(err error) error { return errors.New("prepare: " + err.Error()) }
