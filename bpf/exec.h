@@ -22,6 +22,7 @@ static __always_inline int arm_pending(struct task_struct *t, struct armed_task 
 	struct binding *b = binding_of(t);
 	struct armed_task *a;
 	u64 self = t->start_boottime;
+	u32 flags = ARM_PENDING | ARM_ENTRY;
 
 	*out = NULL;
 	if (!b || (b->flags & BIND_EXEMPT))
@@ -35,13 +36,15 @@ static __always_inline int arm_pending(struct task_struct *t, struct armed_task 
 	}
 	if (!self)
 		self = 1;
-	a->slot = b->slot;
-	a->cgroup = b->cgroup;
-	a->flags = ARM_PENDING | ARM_ENTRY;
+	*out = a;
 	/* The first task to come begins the container; a failed exec of it may try again. */
 	if (b->entry_owner == self || __sync_val_compare_and_swap(&b->entry_owner, 0, self) == 0)
-		a->flags |= ARM_FIRST;
-	*out = a;
+		flags |= ARM_FIRST;
+	/* The task iterator may have armed it meanwhile: then that record stands. */
+	if (__sync_val_compare_and_swap(&a->flags, 0, flags) != 0)
+		return 0;
+	a->slot = b->slot;
+	a->cgroup = b->cgroup;
 	return 0;
 }
 

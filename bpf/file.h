@@ -11,8 +11,8 @@
 struct request {
 	struct path *path;
 	struct path *user_path; /* if set: where a kernel-internal object came from, else it is allowed */
-	u32 requested; /* for the record */
-	u8 kind;       /* enum kind that decides */
+	u32 requested;		/* for the record */
+	u8 kind;		/* enum kind that decides */
 	u8 hook;
 	u8 also_read;  /* a file.read rule with a path may deny it too */
 	u8 no_deleted; /* a deleted file has no path (exec, executable mappings) */

@@ -75,6 +75,9 @@ static long (*const bpf_dynptr_write)(const struct bpf_dynptr *dst, u32 off, voi
 extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __ksym;
 extern int *bpf_iter_num_next(struct bpf_iter_num *it) __ksym;
 extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __ksym;
+/* No preemption in between: kfuncs, since 6.10. */
+extern void bpf_preempt_disable(void) __ksym;
+extern void bpf_preempt_enable(void) __ksym;
 /* A typed, read-only view of an address: kfunc, since 6.2. */
 extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym;
 

@@ -25,8 +25,11 @@
 #define IPPROTO_TCP 6 /* include/uapi/linux/in.h */
 #define IPPROTO_UDP 17
 #define IPPROTO_MPTCP 262
+#define SB_I_NOEXEC 2			 /* include/linux/fs.h: nothing on it is ever executed */
+#define MQUEUE_MAGIC 0x19800202		 /* ipc/mqueue.c */
+#define CLONE_INTO_CGROUP 0x200000000ULL /* include/uapi/linux/sched.h */
 #define S_IFMT 0170000
-#define S_IFDIR 0040000
+#define S_IFREG 0100000
 
 struct qstr {
 	u32 len;
@@ -35,6 +38,8 @@ struct qstr {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_magic;
+	unsigned long s_iflags;
 } __core;
 
 struct inode {
@@ -126,6 +131,10 @@ struct css_set {
 
 struct bpf_local_storage;
 
+struct mm_struct {
+	struct file *exe_file;
+} __core;
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -133,6 +142,7 @@ struct task_struct {
 	u64 start_boottime;
 	char comm[16];
 	struct task_struct *real_parent;
+	struct mm_struct *mm;
 	struct task_struct *group_leader;
 	struct fs_struct *fs;
 	struct nsproxy *nsproxy;

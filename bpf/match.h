@@ -154,6 +154,12 @@ static __always_inline int pass(const u8 *blob, struct scratch *s, u32 pos, u32 
 	o->rule = row->rule;
 	o->allow = row->decision == 1;
 	o->flags = row->flags;
+	if (row->cond) {
+		/* A condition that this version does not know. */
+		o->rule = RULE_INTERNAL;
+		o->allow = 0;
+		o->flags = 0;
+	}
 	o->hash = m.hash;
 	return 1;
 }

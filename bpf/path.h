@@ -88,7 +88,7 @@ static __noinline int walk_path(struct scratch *s, struct path *path)
 		w->class = CLASS_ANONYMOUS;
 		return 0;
 	}
-	if ((s64)ns == -EINVAL && pos != PATH_END) {
+	if ((s64)ns == -EINVAL && pos != PATH_END && path->dentry->d_inode->i_sb->s_magic != MQUEUE_MAGIC) {
 		/* MNT_NS_INTERNAL, ERR_PTR(-EINVAL): an overlay's private mount. */
 		w->class = CLASS_INTERNAL;
 		return 0;

@@ -175,8 +175,10 @@ static __noinline int finish(struct act *x)
 		__sync_fetch_and_add(&st->counted, 1);
 		return 0;
 	}
-	if (emit(x, verdict, ret) && (x->t.flags & TABLE_AUDIT_LOSS_DENY))
+	if (emit(x, verdict, ret) && (x->t.flags & TABLE_AUDIT_LOSS_DENY) && !ret) {
 		ret = -EACCES;
+		__sync_fetch_and_add(&st->denied, 1);
+	}
 	if (ret)
 		return -EACCES;
 	return 0;

@@ -12,8 +12,10 @@
  *   mmap_file, file_mprotect   executable mappings of files
  *   socket_connect        network.request by address
  *   unix_stream_connect, unix_may_send   unix sockets, judged as files
+ *   task_kill, task_setrlimit, task_setscheduler   only within the bound cgroup
  *   cgroup_mkdir          a child cgroup inherits its parent's binding
- *   iter/task             arms what already runs in a cgroup when it is bound
+ *   iter/task             arms what already runs in a cgroup when it is bound;
+ *                         lists what is still armed when a run ends
  *
  * Enforcement rests on the LSM programs alone: they have no recursion guard and
  * always run. cgroup_mkdir fires under a spin lock and is not skipped either.
@@ -36,9 +38,13 @@ int gate_bprm_check(u64 *ctx)
 	if (t->bpf_storage)
 		a = task_record(t, 0);
 	if (!a || !(a->flags & ARMED)) {
-		/* What a failed exec left pending is void. */
-		if (a)
-			a->flags = 0;
+		/* What a failed exec left pending is void. ARMED, which the iterator may set, is never cleared. */
+		if (a) {
+			u32 old = a->flags;
+
+			if (!(old & ARMED))
+				__sync_val_compare_and_swap(&a->flags, old, 0);
+		}
 		if (arm_pending(t, &a))
 			return -ENOMEM;
 		if (!a)
@@ -69,6 +75,9 @@ int gate_task_alloc(u64 *ctx)
 
 	if (!a)
 		return 0;
+	/* Birth in another cgroup: whoever ends the gated ones by cgroup would miss it. */
+	if (ctx[1] & CLONE_INTO_CGROUP)
+		return -EACCES;
 	c = task_record(child, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c) {
 		count_stat(no_storage);
@@ -87,14 +96,20 @@ int gate_file_open(u64 *ctx)
 	struct file *file = (void *)ctx[0];
 	struct armed_task *a = armed_self();
 	struct request r = {};
+	struct inode *inode;
 	u32 mode, flags;
 
 	if (likely(!a))
 		return 0;
 	mode = file->f_mode;
 	flags = file->f_flags;
-	/* Opened to be executed: bprm_check_security judges it, and covers its ELF interpreter. */
-	if (flags & FMODE_EXEC)
+	/*
+	 * Opened to be executed: bprm_check_security judges the program, mmap_file
+	 * its ELF interpreter. mq_open and devpts let callers forge the flag, on
+	 * file systems and objects from which nothing is executed.
+	 */
+	inode = file->f_inode;
+	if ((flags & FMODE_EXEC) && (inode->i_mode & S_IFMT) == S_IFREG && !(inode->i_sb->s_iflags & SB_I_NOEXEC))
 		return 0;
 	r.path = &file->f_path;
 	r.requested = flags;
@@ -111,6 +126,7 @@ int gate_file_open(u64 *ctx)
 /* A file becomes code of a gated task. */
 static __always_inline int gate_code(struct file *file, u32 prot, u32 hook)
 {
+	struct task_struct *t;
 	struct armed_task *a;
 	struct request r = {};
 
@@ -119,8 +135,12 @@ static __always_inline int gate_code(struct file *file, u32 prot, u32 hook)
 	a = armed_self();
 	if (!a)
 		return 0;
-	/* The program just exec'd and its ELF interpreter: that exec's verdict covers them. */
-	if (task_in_execve(bpf_get_current_task_btf()))
+	/*
+	 * The program just exec'd is covered by that exec's verdict. Its ELF
+	 * interpreter is not: any program can be named as one.
+	 */
+	t = bpf_get_current_task_btf();
+	if (task_in_execve(t) && t->mm && t->mm->exe_file == file)
 		return 0;
 	r.path = &file->f_path;
 	if (hook == HOOK_FILE_MPROTECT)
@@ -194,6 +214,44 @@ int gate_unix_may_send(u64 *ctx)
 	return gate_unix_peer(a, sk, HOOK_UNIX_MAY_SEND);
 }
 
+/*
+ * What an armed task does to another one: allowed within its bound cgroup, so
+ * that it can neither end the agent and its guard nor reach other pods.
+ */
+static __always_inline int gate_outward(struct task_struct *target)
+{
+	struct armed_task *a = armed_self(), *b;
+
+	if (likely(!a))
+		return 0;
+	b = task_record(target, 0);
+	if (b && (b->flags & ARMED) && b->cgroup == a->cgroup)
+		return 0;
+	count_stat(outward);
+	return -EACCES;
+}
+
+SEC("lsm/task_kill")
+int gate_task_kill(u64 *ctx)
+{
+	/* Signal 0 only asks whether the target is there. */
+	if ((int)ctx[2] == 0)
+		return 0;
+	return gate_outward((void *)ctx[0]);
+}
+
+SEC("lsm/task_setrlimit")
+int gate_task_setrlimit(u64 *ctx)
+{
+	return gate_outward((void *)ctx[0]);
+}
+
+SEC("lsm/task_setscheduler")
+int gate_task_setscheduler(u64 *ctx)
+{
+	return gate_outward((void *)ctx[0]);
+}
+
 /* Runs in mkdir's caller, before the directory can be used. */
 SEC("tp_btf/cgroup_mkdir")
 int inherit_binding(u64 *ctx)
@@ -212,8 +270,10 @@ int inherit_binding(u64 *ctx)
 	copy = *b;
 	copy.entry_owner = 0;
 	id = child->kn->id;
-	if (bpf_map_update_elem(&bindings, &id, &copy, 0))
+	if (bpf_map_update_elem(&bindings, &id, &copy, 0)) {
 		count_stat(bind_lost);
+		bindings_overflowed = 1;
+	}
 	return 0;
 }
 
@@ -256,9 +316,29 @@ int arm_existing(struct bpf_iter__task *ctx)
 		return 0;
 	a->slot = b->slot;
 	a->cgroup = b->cgroup;
-	a->flags = ARMED | ARM_LATE;
+	__sync_lock_test_and_set(&a->flags, ARMED | ARM_LATE);
 	tid = t->pid;
 	bpf_seq_write(ctx->meta->seq, &tid, sizeof(tid));
+	return 0;
+}
+
+/* Writes the process ids of every armed task of the cgroup in `survivors_of` to the reader. */
+volatile u64 survivors_of = 0;
+
+SEC("iter/task")
+int list_armed(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct armed_task *a;
+	u32 pid;
+
+	if (!t)
+		return 0;
+	a = task_record(t, 0);
+	if (!a || !(a->flags & ARMED) || a->cgroup != survivors_of)
+		return 0;
+	pid = t->tgid;
+	bpf_seq_write(ctx->meta->seq, &pid, sizeof(pid));
 	return 0;
 }
 

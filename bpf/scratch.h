@@ -3,7 +3,8 @@
  * Scratch slots for paths and events. LSM programs are preemptible and have no
  * recursion guard, so a per-CPU buffer could be overwritten between the walk
  * and the match. A slot belongs to its claimer until released; none free means
- * deny (the caller's), and a counter.
+ * deny (the caller's), and a counter. Preemption is off while a slot is held, so
+ * that no crowd of preempted tasks can hold them all.
  */
 #pragma once
 #include "maps.h"
@@ -13,6 +14,23 @@ static __always_inline struct cpu_stats *cpu_stats(void)
 	u32 zero = 0;
 
 	return bpf_map_lookup_elem(&stats, &zero);
+}
+
+/*
+ * A denial that has no slot to be recorded from: one decision, and one lost
+ * sequence number, so that the balance shows it.
+ */
+static __always_inline void count_unrecorded(void)
+{
+	struct cpu_stats *st = cpu_stats();
+
+	if (!st)
+		return;
+	__sync_fetch_and_add(&st->decisions, 1);
+	__sync_fetch_and_add(&st->denied, 1);
+	__sync_fetch_and_add(&st->seq, 1);
+	__sync_fetch_and_add(&st->lost, 1);
+	__sync_fetch_and_add(&st->no_scratch, 1);
 }
 
 #define count_stat(field)                                     \
@@ -33,10 +51,14 @@ static __always_inline struct scratch *scratch_try(u32 ix)
 
 static __always_inline struct scratch *scratch_claim(void)
 {
-	u32 first = bpf_get_smp_processor_id() * SCRATCH_PER_CPU;
 	struct bpf_iter_num it;
-	struct scratch *s = scratch_try(first);
+	struct scratch *s;
+	u32 first;
 	int *i;
+
+	bpf_preempt_disable();
+	first = bpf_get_smp_processor_id() * SCRATCH_PER_CPU;
+	s = scratch_try(first);
 
 	if (likely(s))
 		return s;
@@ -47,12 +69,15 @@ static __always_inline struct scratch *scratch_claim(void)
 			break;
 	}
 	bpf_iter_num_destroy(&it);
-	if (!s)
-		count_stat(no_scratch);
+	if (!s) {
+		count_unrecorded();
+		bpf_preempt_enable();
+	}
 	return s;
 }
 
 static __always_inline void scratch_release(struct scratch *s)
 {
 	__sync_lock_test_and_set(&s->busy, 0);
+	bpf_preempt_enable();
 }

@@ -31,11 +31,42 @@ static __always_inline struct armed_task *armed_self(void)
 	return a;
 }
 
+/* Set once a child's inherited binding did not fit the map. */
+volatile u32 bindings_overflowed = 0;
+
+/* Levels that are searched upwards then. */
+#define CGROUP_LEVELS 16
+
+static __noinline struct binding *binding_above(struct task_struct *t)
+{
+	struct cgroup_subsys_state *css = &t->cgroups->dfl_cgrp->self;
+	struct bpf_iter_num it;
+	struct binding *b = NULL;
+
+	bpf_iter_num_new(&it, 0, CGROUP_LEVELS);
+	while (bpf_iter_num_next(&it)) {
+		u64 id;
+
+		css = css->parent;
+		if (!css)
+			break;
+		id = css->cgroup->kn->id;
+		b = bpf_map_lookup_elem(&bindings, &id);
+		if (b)
+			break;
+	}
+	bpf_iter_num_destroy(&it);
+	return b;
+}
+
 static __always_inline struct binding *binding_of(struct task_struct *t)
 {
 	u64 id = t->cgroups->dfl_cgrp->kn->id;
+	struct binding *b = bpf_map_lookup_elem(&bindings, &id);
 
-	return bpf_map_lookup_elem(&bindings, &id);
+	if (!b && unlikely(bindings_overflowed))
+		b = binding_above(t);
+	return b;
 }
 
 /* Whether the task's root directory is the host's: then it is not in its container yet. */

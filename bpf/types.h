@@ -189,7 +189,8 @@ struct cpu_stats {
 	u64 no_storage;	   /* execs or forks refused because no armed record could be made */
 	u64 no_rule_count; /* decisions without a counter for their rule */
 	u64 bind_lost;	   /* child cgroups whose inherited binding did not fit the map */
-	u64 reserved[5];
+	u64 outward;	   /* signals, limits and schedulings of outside tasks that were refused */
+	u64 reserved[4];
 };
 
 struct counted_key {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +20,14 @@ const denialsMax = 1000
 
 // denials prints each different denial once, as it happens, and in the end how
 // often the repeated ones came.
+//
+// It prints from a goroutine of its own: the program shares the terminal and
+// can stop it, which must not stop the reader of the ring.
 type denials struct {
+	queue   chan *audit.Decision
+	done    chan struct{}
+	dropped atomic.Int64
+
 	w     io.Writer
 	color bool
 	seen  map[string]int
@@ -28,7 +37,37 @@ type denials struct {
 }
 
 func newDenials(w io.Writer, color bool) *denials {
-	return &denials{w: w, color: color, seen: map[string]int{}}
+	d := &denials{w: w, color: color, seen: map[string]int{}, queue: make(chan *audit.Decision, 4096), done: make(chan struct{})}
+	go func() {
+		defer close(d.done)
+		for r := range d.queue {
+			d.show(r)
+		}
+	}()
+	return d
+}
+
+// print queues a denial; where the terminal does not keep up it is left to the log.
+func (d *denials) print(r *audit.Decision) {
+	if r.Verdict == audit.WouldDeny {
+		d.would++
+	}
+	select {
+	case d.queue <- r:
+	default:
+		d.dropped.Add(1)
+	}
+}
+
+// close waits until what is queued has been printed, but not for ever.
+func (d *denials) close() bool {
+	close(d.queue)
+	select {
+	case <-d.done:
+		return true
+	case <-time.After(2 * time.Second):
+		return false
+	}
 }
 
 func useColor(f *os.File) bool {
@@ -36,11 +75,10 @@ func useColor(f *os.File) bool {
 	return err == nil && os.Getenv("NO_COLOR") == ""
 }
 
-func (d *denials) print(r *audit.Decision) {
+func (d *denials) show(r *audit.Decision) {
 	verb := "denied"
 	if r.Verdict == audit.WouldDeny {
 		verb = "would deny"
-		d.would++
 	}
 	who := printable(string(r.Process.Comm))
 	if len(r.Process.Exe) > 0 {
@@ -85,8 +123,8 @@ func (d *denials) repeats() {
 			fmt.Fprintf(d.w, "safeclaw: %s %d times in all: %s %s by %s\n", p[0], n, p[1], p[2], p[3])
 		}
 	}
-	if d.more > 0 {
-		fmt.Fprintf(d.w, "safeclaw: %d more denials; see the log\n", d.more)
+	if n := int64(d.more) + d.dropped.Load(); n > 0 {
+		fmt.Fprintf(d.w, "safeclaw: %d more denials; see the log\n", n)
 	}
 }
 

@@ -176,20 +176,20 @@ func TestDenials(t *testing.T) {
 	r := &audit.Decision{Verdict: audit.Deny, Action: "file.read", Subject: []byte("/etc/shadow\x1b[2J\n"), Rule: "no-secrets", Reason: "not for agents",
 		Process: audit.Process{PID: 7, UID: 1000, Comm: []byte("comm"), Exe: []byte("/usr/bin/python3")}}
 	for range 3 {
-		d.print(r)
+		d.show(r)
 	}
 	want := `safeclaw: denied file.read /etc/shadow\x1b[2J\n by python3[7] uid 1000 (rule no-secrets: not for agents)` + "\n"
 	if b.String() != want {
 		t.Errorf("printed %q, want %q", b.String(), want)
 	}
 	b.Reset()
-	d.print(&audit.Decision{Verdict: audit.WouldDeny, Action: "process.exec", Class: "no-path", Rule: "default", Process: audit.Process{PID: 8, Comm: []byte("c")}})
-	if want := "safeclaw: would deny process.exec (no-path) by c[8] uid 0 (rule default)\n"; b.String() != want || d.would != 1 {
-		t.Errorf("printed %q, want %q; %d", b.String(), want, d.would)
+	d.show(&audit.Decision{Verdict: audit.WouldDeny, Action: "process.exec", Class: "no-path", Rule: "default", Process: audit.Process{PID: 8, Comm: []byte("c")}})
+	if want := "safeclaw: would deny process.exec (no-path) by c[8] uid 0 (rule default)\n"; b.String() != want {
+		t.Errorf("printed %q, want %q", b.String(), want)
 	}
 	b.Reset()
 	for i := range denialsMax + 5 {
-		d.print(&audit.Decision{Verdict: audit.Deny, Subject: fmt.Append(nil, i)})
+		d.show(&audit.Decision{Verdict: audit.Deny, Subject: fmt.Append(nil, i)})
 	}
 	b.Reset()
 	d.repeats()
@@ -198,8 +198,32 @@ func TestDenials(t *testing.T) {
 	}
 	b.Reset()
 	d = newDenials(&b, true)
-	d.print(r)
+	d.show(r)
 	if !strings.Contains(b.String(), "\x1b[31mdenied\x1b[0m") {
 		t.Errorf("no colour: %q", b.String())
+	}
+}
+
+// stuck is a terminal that the program has stopped.
+type stuck struct{ free chan struct{} }
+
+func (s stuck) Write(b []byte) (int, error) {
+	<-s.free
+	return len(b), nil
+}
+
+func TestDenialsNeverWait(t *testing.T) {
+	s := stuck{make(chan struct{})}
+	d := newDenials(s, false)
+	const n = 10_000
+	for range n {
+		d.print(&audit.Decision{Verdict: audit.WouldDeny})
+	}
+	if d.would != n || d.dropped.Load() == 0 {
+		t.Errorf("%d counted, %d dropped", d.would, d.dropped.Load())
+	}
+	close(s.free)
+	if !d.close() {
+		t.Error("what was queued is not printed")
 	}
 }

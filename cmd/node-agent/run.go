@@ -116,13 +116,14 @@ func runGated(ctx context.Context, f runFlags, args []string) error {
 		o.Denied = pr.print
 	}
 	res, err := agent.Run(ctx, o)
+	printed := pr.close()
 	if err != nil {
 		return &exitError{exitInternal, err}
 	}
 	if res.StartErr != nil {
 		fmt.Fprintf(os.Stderr, "node-agent: %s did not start: %v\n", args[0], res.StartErr)
 	}
-	if !f.quiet {
+	if !f.quiet && printed {
 		summary(os.Stderr, pr, res, o.LogDir)
 	}
 	if res.Report.ExitCode() != audit.ExitProven {

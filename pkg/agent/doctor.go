@@ -67,9 +67,9 @@ func checkKernel() Check {
 	var major, minor int
 	_, err := fmt.Sscanf(rel, "%d.%d", &major, &minor)
 	c := Check{Name: "kernel", OK: true, Detail: rel + " " + runtime.GOARCH}
-	// Open-coded iterators, which the path walk uses, came with 6.4.
-	if err == nil && (major < 6 || major == 6 && minor < 4) {
-		c.OK, c.Do = false, "use a kernel from 6.4 on; tested are Debian's 6.12 and 6.18"
+	// bpf_preempt_disable, which scratch slots need, came with 6.10.
+	if err == nil && (major < 6 || major == 6 && minor < 10) {
+		c.OK, c.Do = false, "use a kernel from 6.10 on; tested are Debian's 6.12 and 6.18"
 	}
 	return c
 }

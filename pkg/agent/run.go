@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/authensor/safeclaw-node-agent/pkg/audit"
 	"github.com/authensor/safeclaw-node-agent/pkg/cgroup"
 	"github.com/authensor/safeclaw-node-agent/pkg/loader"
@@ -158,13 +160,39 @@ func (r *run) execute(ctx context.Context, res *RunResult) error {
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	read := make(chan error, 1)
-	go func() { read <- r.read(reading) }()
+	go func() {
+		err := r.read(reading)
+		if err != nil {
+			// Nothing records any more: the run ends.
+			err = errors.Join(err, r.group.Kill(killWait))
+		}
+		read <- err
+	}()
 
 	code, startErr := r.child(ctx)
 	res.ExitCode, res.StartErr = code, startErr
-	killErr := r.group.Kill(killWait)
+	killErr := errors.Join(r.group.Kill(killWait), r.killSurvivors())
 	stop()
 	return errors.Join(killErr, <-read)
+}
+
+// killSurvivors ends what left the cgroup: it is armed still, and would be
+// ungated once the programs are gone.
+func (r *run) killSurvivors() error {
+	for end := time.Now().Add(killWait); ; time.Sleep(2 * time.Millisecond) {
+		pids, err := r.gate.Armed(r.id)
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d gated tasks do not die", len(pids))
+		}
+		for _, pid := range pids {
+			if err := unix.Kill(int(pid), unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("kill gated process %d: %w", pid, err)
+			}
+		}
+	}
 }
 
 // read is the ring's only reader. Between records it keeps the counters going.
@@ -195,6 +223,10 @@ func (r *run) heartbeat() error {
 	counted, err := r.gate.DrainCounted()
 	if err != nil {
 		return err
+	}
+	// What follows must not meet a queue that a burst has filled.
+	if err := r.log.Flush(context.Background()); err != nil {
+		return fmt.Errorf("write audit log: %w", err)
 	}
 	if err := errors.Join(r.rec.Counters(r.prev), r.rec.Counted(counted)); err != nil {
 		return err

@@ -11,7 +11,22 @@ import (
 // ArmExisting arms the tasks that already run in bound cgroups and returns
 // their thread ids. What they have open stays usable to them.
 func (g *Gate) ArmExisting() ([]uint32, error) {
-	it, err := link.AttachIter(link.IterOptions{Program: g.coll.Programs[safeclawProgArmExisting]})
+	return g.iterate(safeclawProgArmExisting)
+}
+
+// Armed returns the process ids of the tasks, one entry a task, that are armed
+// by the binding of a cgroup, wherever they are now.
+func (g *Gate) Armed(cgroup uint64) ([]uint32, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.coll.Variables[safeclawVarSurvivorsOf].Set(cgroup); err != nil {
+		return nil, fmt.Errorf("ask for a cgroup's tasks: %w", err)
+	}
+	return g.iterate(safeclawProgListArmed)
+}
+
+func (g *Gate) iterate(program string) ([]uint32, error) {
+	it, err := link.AttachIter(link.IterOptions{Program: g.coll.Programs[program]})
 	if err != nil {
 		return nil, fmt.Errorf("attach task iterator: %w", err)
 	}

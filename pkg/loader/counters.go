@@ -19,6 +19,7 @@ type CPUStats struct {
 	Denied                   uint64
 	NoScratch, NoStorage     uint64
 	NoRuleCount, BindLost    uint64
+	Outward                  uint64 // signals, limits and schedulings of outside tasks that were refused
 }
 
 // Stats reads the counters of every CPU.
@@ -32,7 +33,7 @@ func (g *Gate) Stats() ([]CPUStats, error) {
 		out[i] = CPUStats{
 			CPU: i, Seq: r.Seq, Decisions: r.Decisions, Counted: r.Counted, Emitted: r.Emitted, Lost: r.Lost,
 			LostShare: r.LostShare, Denied: r.Denied, NoScratch: r.NoScratch, NoStorage: r.NoStorage,
-			NoRuleCount: r.NoRuleCount, BindLost: r.BindLost,
+			NoRuleCount: r.NoRuleCount, BindLost: r.BindLost, Outward: r.Outward,
 		}
 	}
 	return out, nil

@@ -38,6 +38,9 @@ var hooks = map[string]ebpf.ProgramType{
 	safeclawProgGateSocketConnect:     ebpf.LSM,
 	safeclawProgGateUnixStreamConnect: ebpf.LSM,
 	safeclawProgGateUnixMaySend:       ebpf.LSM,
+	safeclawProgGateTaskKill:          ebpf.LSM,
+	safeclawProgGateTaskSetrlimit:     ebpf.LSM,
+	safeclawProgGateTaskSetscheduler:  ebpf.LSM,
 	safeclawProgInheritBinding:        ebpf.Tracing,
 	safeclawProgForgetBinding:         ebpf.Tracing,
 }
@@ -66,6 +69,7 @@ type Gate struct {
 
 	mu    sync.Mutex
 	slots map[uint32]*slot
+	last  [2]uint32 // slots handed out last, by size class
 }
 
 // Load loads and attaches every program. On error nothing stays attached.

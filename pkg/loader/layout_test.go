@@ -213,11 +213,11 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestPrograms: every program of the object is one that Load attaches or the
+// TestPrograms: every program of the object is one that Load attaches or an
 // iterator. One in neither place would be loaded and never run.
 func TestPrograms(t *testing.T) {
 	spec := object(t)
-	iterators := map[string]bool{safeclawProgArmExisting: true}
+	iterators := map[string]bool{safeclawProgArmExisting: true, safeclawProgListArmed: true}
 	for name, p := range spec.Programs {
 		typ, hook := hooks[name]
 		switch {
@@ -242,6 +242,8 @@ func TestPrograms(t *testing.T) {
 		"task_alloc": safeclawProgGateTaskAlloc, "file_open": safeclawProgGateFileOpen, "mmap_file": safeclawProgGateMmapFile,
 		"file_mprotect": safeclawProgGateFileMprotect, "socket_connect": safeclawProgGateSocketConnect,
 		"unix_stream_connect": safeclawProgGateUnixStreamConnect, "unix_may_send": safeclawProgGateUnixMaySend,
+		"task_kill": safeclawProgGateTaskKill, "task_setrlimit": safeclawProgGateTaskSetrlimit,
+		"task_setscheduler": safeclawProgGateTaskSetscheduler,
 	} {
 		if p := spec.Programs[where]; p == nil || p.AttachTo != hook {
 			t.Errorf("program %s is not on hook %s", where, hook)

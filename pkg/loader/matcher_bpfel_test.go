@@ -107,7 +107,8 @@ type matcherCpuStats struct {
 	NoStorage   uint64
 	NoRuleCount uint64
 	BindLost    uint64
-	Reserved    [5]uint64
+	Outward     uint64
+	Reserved    [4]uint64
 }
 
 type matcherEvent struct {

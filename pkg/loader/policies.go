@@ -42,12 +42,15 @@ const (
 func (g *Gate) InstallPolicy(t *policy.Tables) (uint32, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	first, n := uint32(0), uint32(slotsSmall)
+	first, n, class := uint32(0), uint32(slotsSmall), 0
 	if t.SizeClass() > 1<<18 {
-		first, n = slotsSmall, slotsLarge
+		first, n, class = slotsSmall, slotsLarge, 1
 	}
-	for i := first; i < first+n; i++ {
+	// Round robin: a task that outlived its policy shall not meet the next one soon.
+	for k := range n {
+		i := first + (g.last[class]+k)%n
 		if g.slots[i] == nil {
+			g.last[class] = i - first + 1
 			return i, g.write(i, t)
 		}
 	}

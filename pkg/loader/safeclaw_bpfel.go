@@ -141,7 +141,8 @@ type safeclawCpuStats struct {
 	NoStorage   uint64
 	NoRuleCount uint64
 	BindLost    uint64
-	Reserved    [5]uint64
+	Outward     uint64
+	Reserved    [4]uint64
 }
 
 type safeclawEvent struct {
@@ -315,11 +316,17 @@ const (
 	safeclawProgGateMmapFile          = "gate_mmap_file"
 	safeclawProgGateSocketConnect     = "gate_socket_connect"
 	safeclawProgGateTaskAlloc         = "gate_task_alloc"
+	safeclawProgGateTaskKill          = "gate_task_kill"
+	safeclawProgGateTaskSetrlimit     = "gate_task_setrlimit"
+	safeclawProgGateTaskSetscheduler  = "gate_task_setscheduler"
 	safeclawProgGateUnixMaySend       = "gate_unix_may_send"
 	safeclawProgGateUnixStreamConnect = "gate_unix_stream_connect"
 	safeclawProgInheritBinding        = "inherit_binding"
+	safeclawProgListArmed             = "list_armed"
 	safeclawVarAbi                    = "abi"
+	safeclawVarBindingsOverflowed     = "bindings_overflowed"
 	safeclawVarSettings               = "settings"
+	safeclawVarSurvivorsOf            = "survivors_of"
 )
 
 // loadSafeclaw returns the embedded CollectionSpec for safeclaw.
@@ -373,9 +380,13 @@ type safeclawProgramSpecs struct {
 	GateMmapFile          *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
 	GateSocketConnect     *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
+	GateTaskKill          *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
+	GateTaskSetrlimit     *ebpf.ProgramSpec `ebpf:"gate_task_setrlimit"`
+	GateTaskSetscheduler  *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
 	InheritBinding        *ebpf.ProgramSpec `ebpf:"inherit_binding"`
+	ListArmed             *ebpf.ProgramSpec `ebpf:"list_armed"`
 }
 
 // safeclawMapSpecs contains maps before they are loaded into the kernel.
@@ -397,8 +408,10 @@ type safeclawMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type safeclawVariableSpecs struct {
-	Abi      *ebpf.VariableSpec `ebpf:"abi"`
-	Settings *ebpf.VariableSpec `ebpf:"settings"`
+	Abi                *ebpf.VariableSpec `ebpf:"abi"`
+	BindingsOverflowed *ebpf.VariableSpec `ebpf:"bindings_overflowed"`
+	Settings           *ebpf.VariableSpec `ebpf:"settings"`
+	SurvivorsOf        *ebpf.VariableSpec `ebpf:"survivors_of"`
 }
 
 // safeclawObjects contains all objects after they have been loaded into the kernel.
@@ -450,8 +463,10 @@ func (m *safeclawMaps) Close() error {
 //
 // It can be passed to loadSafeclawObjects or ebpf.CollectionSpec.LoadAndAssign.
 type safeclawVariables struct {
-	Abi      *ebpf.Variable `ebpf:"abi"`
-	Settings *ebpf.Variable `ebpf:"settings"`
+	Abi                *ebpf.Variable `ebpf:"abi"`
+	BindingsOverflowed *ebpf.Variable `ebpf:"bindings_overflowed"`
+	Settings           *ebpf.Variable `ebpf:"settings"`
+	SurvivorsOf        *ebpf.Variable `ebpf:"survivors_of"`
 }
 
 // safeclawPrograms contains all programs after they have been loaded into the kernel.
@@ -467,9 +482,13 @@ type safeclawPrograms struct {
 	GateMmapFile          *ebpf.Program `ebpf:"gate_mmap_file"`
 	GateSocketConnect     *ebpf.Program `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
+	GateTaskKill          *ebpf.Program `ebpf:"gate_task_kill"`
+	GateTaskSetrlimit     *ebpf.Program `ebpf:"gate_task_setrlimit"`
+	GateTaskSetscheduler  *ebpf.Program `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.Program `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.Program `ebpf:"gate_unix_stream_connect"`
 	InheritBinding        *ebpf.Program `ebpf:"inherit_binding"`
+	ListArmed             *ebpf.Program `ebpf:"list_armed"`
 }
 
 func (p *safeclawPrograms) Close() error {
@@ -483,9 +502,13 @@ func (p *safeclawPrograms) Close() error {
 		p.GateMmapFile,
 		p.GateSocketConnect,
 		p.GateTaskAlloc,
+		p.GateTaskKill,
+		p.GateTaskSetrlimit,
+		p.GateTaskSetscheduler,
 		p.GateUnixMaySend,
 		p.GateUnixStreamConnect,
 		p.InheritBinding,
+		p.ListArmed,
 	)
 }
 
