@@ -18,6 +18,17 @@ struct {
 	__type(value, struct binding);
 } bindings SEC(".maps");
 
+/*
+ * low bits of a cgroup id -> 1 where a binding may be: an inlined look that
+ * spares the execs of all other cgroups the hash. Set before a binding, never cleared.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BOUND_BITS);
+	__type(key, u32);
+	__type(value, u32);
+} maybe_bound SEC(".maps");
+
 /* task -> armed record. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

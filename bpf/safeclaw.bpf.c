@@ -259,6 +259,7 @@ int inherit_binding(u64 *ctx)
 	struct cgroup *child = (void *)ctx[0];
 	struct cgroup_subsys_state *up = child->self.parent;
 	struct binding *b, copy;
+	u32 bit, *maybe;
 	u64 id;
 
 	if (!up)
@@ -270,6 +271,10 @@ int inherit_binding(u64 *ctx)
 	copy = *b;
 	copy.entry_owner = 0;
 	id = child->kn->id;
+	bit = id & (BOUND_BITS - 1);
+	maybe = bpf_map_lookup_elem(&maybe_bound, &bit);
+	if (maybe)
+		*maybe = 1;
 	if (bpf_map_update_elem(&bindings, &id, &copy, 0)) {
 		count_stat(bind_lost);
 		bindings_overflowed = 1;

@@ -62,8 +62,12 @@ static __noinline struct binding *binding_above(struct task_struct *t)
 static __always_inline struct binding *binding_of(struct task_struct *t)
 {
 	u64 id = t->cgroups->dfl_cgrp->kn->id;
-	struct binding *b = bpf_map_lookup_elem(&bindings, &id);
+	u32 bit = id & (BOUND_BITS - 1);
+	u32 *maybe = bpf_map_lookup_elem(&maybe_bound, &bit);
+	struct binding *b = NULL;
 
+	if (!maybe || *maybe)
+		b = bpf_map_lookup_elem(&bindings, &id);
 	if (!b && unlikely(bindings_overflowed))
 		b = binding_above(t);
 	return b;

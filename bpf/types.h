@@ -136,6 +136,8 @@ struct verdict_row {
 #define BIND_ANY 2	 /* arm at the first exec */
 #define BIND_EXEMPT 4	 /* bound so that an ancestor's binding does not reach it */
 
+#define BOUND_BITS 65536 /* elements of the map maybe_bound */
+
 struct binding {
 	u32 flags;
 	u32 slot;

@@ -189,6 +189,7 @@ const (
 	matcherMapBindings      = "bindings"
 	matcherMapCounted       = "counted"
 	matcherMapEvents        = "events"
+	matcherMapMaybeBound    = "maybe_bound"
 	matcherMapPoliciesLarge = "policies_large"
 	matcherMapPoliciesSmall = "policies_small"
 	matcherMapRuleCounts    = "rule_counts"
@@ -252,6 +253,7 @@ type matcherMapSpecs struct {
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
@@ -291,6 +293,7 @@ type matcherMaps struct {
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
+	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
@@ -304,6 +307,7 @@ func (m *matcherMaps) Close() error {
 		m.Bindings,
 		m.Counted,
 		m.Events,
+		m.MaybeBound,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
 		m.RuleCounts,

@@ -16,6 +16,9 @@ const (
 	slotsLarge = 64
 )
 
+// boundBits is BOUND_BITS of bpf/types.h.
+const boundBits = 65536
+
 // slot is a policy in the kernel. counts stays readable after a swap.
 type slot struct {
 	tables *policy.Tables
@@ -114,6 +117,9 @@ const innerMap = 0x1000
 // Bind gates the tasks of a cgroup, named by its id (the inode number of its
 // directory), by the policy of a slot. Child cgroups made later inherit it.
 func (g *Gate) Bind(cgroup uint64, kind BindingKind, slot uint32) error {
+	if err := g.coll.Maps[safeclawMapMaybeBound].Put(uint32(cgroup%boundBits), uint32(1)); err != nil {
+		return fmt.Errorf("bind cgroup %d: %w", cgroup, err)
+	}
 	b := safeclawBinding{Flags: uint32(kind), Slot: slot, Cgroup: cgroup}
 	if err := g.coll.Maps[safeclawMapBindings].Put(cgroup, b); err != nil {
 		return fmt.Errorf("bind cgroup %d: %w", cgroup, err)

@@ -302,6 +302,7 @@ const (
 	safeclawMapBindings               = "bindings"
 	safeclawMapCounted                = "counted"
 	safeclawMapEvents                 = "events"
+	safeclawMapMaybeBound             = "maybe_bound"
 	safeclawMapPoliciesLarge          = "policies_large"
 	safeclawMapPoliciesSmall          = "policies_small"
 	safeclawMapRuleCounts             = "rule_counts"
@@ -397,6 +398,7 @@ type safeclawMapSpecs struct {
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
@@ -438,6 +440,7 @@ type safeclawMaps struct {
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
+	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
@@ -451,6 +454,7 @@ func (m *safeclawMaps) Close() error {
 		m.Bindings,
 		m.Counted,
 		m.Events,
+		m.MaybeBound,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
 		m.RuleCounts,

@@ -22,7 +22,7 @@ func attachEmpty(t *testing.T) func() {
 	var closers []func() error
 	for _, h := range emptyHooks {
 		p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-			Name: "empty", Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: h, License: "Dual BSD/GPL",
+			Name: emptyName(h), Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: h, License: "Dual BSD/GPL",
 			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
 		})
 		if err != nil {

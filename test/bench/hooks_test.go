@@ -1,0 +1,75 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/cilium/ebpf"
+)
+
+// hookPrograms are the gate's programs by hook, as far as the operations here
+// run them in a task that is not gated.
+var hookPrograms = map[string]string{
+	"file_open": "gate_file_open", "bprm_check_security": "gate_bprm_check", "bprm_committed_creds": "gate_bprm_committed",
+	"task_alloc": "gate_task_alloc", "mmap_file": "gate_mmap_file", "socket_connect": "gate_socket_connect",
+}
+
+// emptyName is the kernel's name of the empty program on a hook: 15 bytes at most.
+func emptyName(hook string) string { return ("e_" + hook)[:min(15, len(hook)+2)] }
+
+// perHook runs every operation with the kernel's own accounting of programs
+// switched on and returns what a call of each program took on average, in
+// instructions, by program name. The accounting's cost is in every figure.
+func perHook(t *testing.T, ops []operationCase) map[string]float64 {
+	t.Helper()
+	stats, err := ebpf.EnableStats(0) // BPF_STATS_RUN_TIME
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stats.Close() }()
+	for _, o := range ops {
+		run1(t, nil, o)
+	}
+	out := map[string]float64{}
+	for id := ebpf.ProgramID(0); ; {
+		if id, err = ebpf.ProgramGetNextID(id); errors.Is(err, os.ErrNotExist) {
+			return out
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		p, err := ebpf.NewProgramFromID(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := p.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := p.Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.RunCount > 100 {
+			out[info.Name] = float64(st.Runtime.Nanoseconds()) / float64(st.RunCount)
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// printHooks prints and budgets the cost of each hook beyond an empty program.
+func printHooks(t *testing.T, empty, gate map[string]float64) {
+	t.Helper()
+	fmt.Printf("BENCH\nBENCH | hook, ungated task | empty program | gate | more |\nBENCH |---|---|---|---|\n")
+	for _, h := range emptyHooks {
+		e, g := empty[emptyName(h)], gate[hookPrograms[h]]
+		if e == 0 || g == 0 {
+			continue
+		}
+		fmt.Printf("BENCH | %s | %.0f | %.0f | %.0f |\n", h, e, g, g-e)
+		budget(t, "ungated "+h+" beyond an empty program", int64(g-e), 110)
+	}
+}
