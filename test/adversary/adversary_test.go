@@ -53,8 +53,8 @@ func lay(t *testing.T, rules string) env {
 	e := env{dir: d, adv: d + "/adv", secret: d + "/secret", policy: d + "/policy.yaml"}
 	copyTo(t, e.adv)
 	must(t, os.WriteFile(e.secret, []byte(secretText), 0o600))
-	must(t, os.Mkdir(d+"/work", 0o777))
-	must(t, os.WriteFile(e.policy, []byte("version: 1\nrules:\n  - action: file.*\n    path: \"/**/work/**\"\n    decision: allow\n"+rules), 0o600))
+	must(t, os.Mkdir(d+"/job", 0o777))
+	must(t, os.WriteFile(e.policy, []byte("version: 1\nrules:\n  - action: file.*\n    path: \"/**/job/**\"\n    decision: allow\n"+rules), 0o600))
 	return e
 }
 
@@ -113,7 +113,7 @@ func container(t *testing.T, e env) string {
 	t.Helper()
 	root := e.dir + "/root"
 	copyTo(t, root+"/usr/local/bin/adv")
-	must(t, os.MkdirAll(root+"/work", 0o777))
+	must(t, os.MkdirAll(root+"/job", 0o777))
 	return root
 }
 
@@ -133,7 +133,7 @@ func TestMountTargetLinks(t *testing.T) {
 			must(t, os.MkdirAll(e.dir+"/dir", 0o755))
 			args = append(args, "--volume", e.dir+"/"+c.volume+":"+c.target)
 		}
-		out := e.run(t, nil, append(args, "--", "/usr/local/bin/adv", "read", "/work")...)
+		out := e.run(t, nil, append(args, "--", "/usr/local/bin/adv", "read", "/job")...)
 		if es, err := os.ReadDir(host); err != nil || len(es) > 0 {
 			t.Errorf("%v: made on the host: %v %v", c, es, err)
 		}

@@ -38,7 +38,7 @@ func wait(path string, d time.Duration) string {
 // A child born into another cgroup outlives the run, and with it the gate.
 func TestSurvivor(t *testing.T) {
 	e := lay(t, "")
-	out := e.dir + "/work/out"
+	out := e.dir + "/job/out"
 	e.run(t, nil, "--", e.adv, "survive", e.secret, out)
 	if s := wait(out, 15*time.Second); s == "read\n" {
 		t.Errorf("a child outside the run's cgroup read the secret after the run")
@@ -48,7 +48,7 @@ func TestSurvivor(t *testing.T) {
 // The gate must not end because the gated program ends those that hold it.
 func TestSlay(t *testing.T) {
 	e := lay(t, "")
-	out := e.dir + "/work/out"
+	out := e.dir + "/job/out"
 	e.run(t, nil, "--", e.adv, "slay", e.secret, out)
 	if s := wait(out, 20*time.Second); strings.Contains(s, "read ok") {
 		t.Errorf("the program killed guard and agent and went on ungated: %s", s)
@@ -57,11 +57,11 @@ func TestSlay(t *testing.T) {
 
 // A program that may not run does not run as another's interpreter.
 func TestInterpreter(t *testing.T) {
-	e := lay(t, "  - action: process.exec\n    path: \"/work/**\"\n    decision: allow\n")
+	e := lay(t, "  - action: process.exec\n    path: \"/job/**\"\n    decision: allow\n")
 	root := container(t, e)
 	copyTo(t, root+"/opt/denied")
-	ungated(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "ADV_FREE=1") }, e.adv, "interp", e.adv, e.dir+"/work/x")
-	if s := end(t, e.run(t, nil, "--root", root, "--", "/usr/local/bin/adv", "interp", "/opt/denied", "/work/x")); s == "ok" {
+	ungated(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "ADV_FREE=1") }, e.adv, "interp", e.adv, e.dir+"/job/x")
+	if s := end(t, e.run(t, nil, "--root", root, "--", "/usr/local/bin/adv", "interp", "/opt/denied", "/job/x")); s == "ok" {
 		t.Error("the denied program ran")
 	}
 }
@@ -78,7 +78,7 @@ func TestExecFlag(t *testing.T) {
 // Busy threads of one program do not make the gate refuse others.
 func TestScratch(t *testing.T) {
 	e := lay(t, "")
-	if s := end(t, e.run(t, nil, "--", e.adv, "exhaust", e.dir+"/work")); s != "ok" {
+	if s := end(t, e.run(t, nil, "--", e.adv, "exhaust", e.dir+"/job")); s != "ok" {
 		t.Errorf("opens were refused for want of a scratch slot: %s", s)
 	}
 }
