@@ -114,7 +114,7 @@ func TestCost(t *testing.T) {
 		res["gated"] = append(res["gated"], measured(t, grp, o))
 	}
 	t.Logf("table of %d bytes in slot %d", len(g.Tables(slot).Blob), slot)
-	fmt.Printf("\nBENCH kernel %s, guest instructions, least of %d rounds\n", release(t), rounds)
+	fmt.Printf("\nBENCH Kernel %s, guest instructions, least of %d rounds:\nBENCH\n", release(t), rounds)
 	fmt.Printf("BENCH | operation | no program | empty programs | ungated | gated | ungated - empty | gated - none |\n")
 	fmt.Printf("BENCH |---|---|---|---|---|---|---|\n")
 	for i, o := range ops {
@@ -134,7 +134,7 @@ func budget(t *testing.T, what string, got, limit int64) {
 	if os.Getenv("SAFECLAW_ICOUNT") != "1" {
 		return
 	}
-	fmt.Printf("BENCH budget: %s: %d of %d\n", what, got, limit)
+	fmt.Printf("BENCH - budget: %s: %d of %d\n", what, got, limit)
 	if got > limit {
 		t.Errorf("%s costs %d instructions, the budget is %d", what, got, limit)
 	}

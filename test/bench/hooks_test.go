@@ -63,6 +63,7 @@ func perHook(t *testing.T, ops []operationCase) map[string]float64 {
 // printHooks prints and budgets the cost of each hook beyond an empty program.
 func printHooks(t *testing.T, empty, gate map[string]float64) {
 	t.Helper()
+	costs := map[string]int64{}
 	fmt.Printf("BENCH\nBENCH | hook, ungated task | empty program | gate | more |\nBENCH |---|---|---|---|\n")
 	for _, h := range emptyHooks {
 		e, g := empty[emptyName(h)], gate[hookPrograms[h]]
@@ -70,6 +71,12 @@ func printHooks(t *testing.T, empty, gate map[string]float64) {
 			continue
 		}
 		fmt.Printf("BENCH | %s | %.0f | %.0f | %.0f |\n", h, e, g, g-e)
-		budget(t, "ungated "+h+" beyond an empty program", int64(g-e), 110)
+		costs[h] = int64(g - e)
+	}
+	fmt.Printf("BENCH\n")
+	for _, h := range emptyHooks {
+		if c, ok := costs[h]; ok {
+			budget(t, "ungated "+h+" beyond an empty program", c, 110)
+		}
 	}
 }
