@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The matcher: one pass of a subject through one automaton of a policy blob
- * (docs/format/policy-tables.md), and the keyed subject hash in the same pass.
+ * (docs/format/policy.md), and the keyed subject hash in the same pass.
  * Every offset is masked with the size class, so that a damaged blob can give a
  * wrong verdict but no wrong access; a missing or foreign blob denies.
  */

@@ -10,7 +10,7 @@
 
 #define ABI_VERSION 1
 
-/* Policy tables: docs/format/policy-tables.md. */
+/* Policy tables: docs/format/policy.md. */
 #define TABLE_MAGIC 0x54504353
 #define TABLE_VERSION 1
 #define TABLE_SMALL (1u << 18)

@@ -3,7 +3,7 @@ package policy
 import "slices"
 
 // Sets of bytes in patterns. None of them holds 0: see Padding in
-// docs/format/policy-tables.md.
+// docs/format/policy.md.
 var (
 	anyByte  = rangeSet(1, 255)
 	notSlash = without(anyByte, '/')

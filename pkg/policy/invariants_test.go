@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The guarantees of docs/format/policy-tables.md, "Transition rows".
+// The guarantees of docs/format/policy.md, "Transition rows".
 func TestBlobInvariants(t *testing.T) {
 	sources := map[string]string{
 		"reference": string(referenceSource(t)),

@@ -6,7 +6,7 @@ import "strconv"
 // form of subject.
 type Kind uint8
 
-// The kinds, numbered as in docs/format/policy-tables.md.
+// The kinds, numbered as in docs/format/policy.md.
 const (
 	KindRead Kind = iota
 	KindWrite

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// layout writes automata in the form of docs/format/policy-tables.md.
+// layout writes automata in the form of docs/format/policy.md.
 type layout struct {
 	automata [numKinds]*dfa
 	rows     []verdictRow

@@ -20,8 +20,10 @@ type Policy struct {
 	Entrypoint    string // "chain", "single" or "deny"
 	OnAuditLoss   string // "continue" or "deny"
 	OnAgentLoss   string // "keep" or "deny"
-	Connections   string // "keep"
+	Connections   string // "keep" or "cut"
 	Audit         Audit
+	Builtin       []string // built-in denials that are relaxed, sorted
+	DNS           DNS
 	Rules         []Rule
 
 	// Baseline files only: programs that start others; the baseline whose rules
@@ -37,6 +39,14 @@ type Audit struct {
 	CountAllows ActionSet
 }
 
+// DNS is what a policy says about name resolution besides its rules.
+type DNS struct {
+	Types    []uint16 // query types that pass beside the usual ones, sorted
+	TCP      bool     // DNS over TCP is allowed
+	MaxLabel uint8    // longest label of a name under a suffix rule, bytes; 0: no cap
+	Rate     uint32   // queries a minute of names under a suffix rule; 0: no cap
+}
+
 // Rule is one entry of a policy's rules.
 type Rule struct {
 	ID        string // as written, may be empty
@@ -47,6 +57,8 @@ type Rule struct {
 	Ports     []PortRange
 	Protocols []uint8 // IP protocol numbers
 	CIDRs     []netip.Prefix
+	Command   *Matcher // process.exec: the program and its arguments
+	Exe       *Matcher // the executable that the acting process runs, a path
 	Decision  Decision
 	Reason    string
 	Line      int // of the rule in the file given to Parse
@@ -62,7 +74,7 @@ type PortRange struct{ Low, High uint16 }
 // HasMatcher reports whether the rule restricts the subject at all. One that
 // does not is the default of its actions.
 func (r *Rule) HasMatcher() bool {
-	return r.Path != nil || r.Host != nil || r.hasPorts || r.hasProtocols || r.hasCIDRs
+	return r.Path != nil || r.Host != nil || r.Command != nil || r.Exe != nil || r.hasPorts || r.hasProtocols || r.hasCIDRs
 }
 
 // onPort reports whether the rule restricts port or protocol.
@@ -99,4 +111,23 @@ type Condition struct {
 	paths []pathPattern // for the field path, aliases included
 	hosts []hostPattern // for the field host
 	addrs []netip.Addr  // for the field host: values that are addresses
+
+	commands []commandPattern // for the field command
+}
+
+// commandPattern is one pattern over a command: the program and its arguments,
+// word by word.
+type commandPattern struct {
+	fromStart bool // words[0] is compared with the program (all but endsWith and contains)
+	toEnd     bool // the last word is compared with the last argument (all but startsWith and contains)
+	words     []commandWord
+}
+
+// commandWord is one word of a commandPattern. In the place of the program it
+// is compared with the base name of the executable, or with its full path where
+// the word begins with a slash; anywhere else with one whole argument.
+type commandWord struct {
+	deep   bool          // **: any number of words, zero included
+	tokens []token       // within the word; * may match nothing, and matches slashes too
+	paths  []pathPattern // words that begin with a slash: the same over paths, aliases included
 }

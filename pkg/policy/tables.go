@@ -6,7 +6,7 @@ const (
 	LargeTable = 1 << 22
 )
 
-// Layout of the blob: see docs/format/policy-tables.md.
+// Layout of the blob: see docs/format/policy.md.
 const (
 	tableMagic   = 0x54504353
 	tableVersion = 1
