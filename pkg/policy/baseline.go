@@ -17,6 +17,20 @@ func BaselineSource(name string) ([]byte, bool) {
 	return src, err == nil
 }
 
+// SensitiveNames returns the globs of what the baseline "image" keeps from
+// being read.
+func SensitiveNames() []string {
+	base, err := baselineRules("image")
+	if err != nil {
+		return nil // the embedded files are tested
+	}
+	var out []string
+	for _, r := range base.rules {
+		out = append(out, r.exceptText...)
+	}
+	return out
+}
+
 // baselineRules returns the rules of a baseline, those of the baseline that it
 // extends last, and its launchers.
 func baselineRules(name string) (*baselineSet, error) {

@@ -1,6 +1,9 @@
 package policy
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestBaselinesParse(t *testing.T) {
 	for _, name := range []string{"image", "runtime", "none"} {
@@ -108,4 +111,10 @@ func TestDefaultAllowIsNotNarrowedByTheBaseline(t *testing.T) {
 		{KindRead, root("/etc/shadow"), "default", true},
 		{KindRead, volume("/x"), "default", true},
 	})
+}
+
+func TestSensitiveNames(t *testing.T) {
+	if names := SensitiveNames(); !slices.Contains(names, "/etc/shadow*") || !slices.Contains(names, "**/.ssh/**") {
+		t.Errorf("got %q", names)
+	}
 }

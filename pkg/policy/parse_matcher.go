@@ -66,6 +66,8 @@ func (p *parser) condition(m *Matcher, field string, op Operator, n *ynode) {
 			continue
 		}
 		c.Values = append(c.Values, text)
+		line, col := p.at.of(item.line, item.col)
+		c.Places = append(c.Places, Place{line, col})
 		var err *globError
 		before := len(c.paths) + len(c.hosts)
 		if field == "path" {

@@ -28,8 +28,8 @@ func (p *parser) rules(pol *Policy, n *ynode) {
 	}
 	ids := map[string]int{}
 	for i, item := range n.vals {
-		line, _ := p.at.of(item.line, item.col)
-		rule := Rule{Index: i, Line: line}
+		line, col := p.at.of(item.line, item.col)
+		rule := Rule{Index: i, Line: line, Col: col}
 		p.rule(&rule, item)
 		if rule.ID != "" {
 			if first, dup := ids[rule.ID]; dup {
@@ -60,7 +60,12 @@ func (p *parser) rule(r *Rule, n *ynode) {
 	if p.baseline {
 		known = append(known, field{"mounted", func(n *ynode) {
 			r.rootOnly, r.mountOnly = n.text == "false", n.text != "false"
-		}}, field{"except", func(n *ynode) { r.except = p.pathValues(n, OpGlob) }})
+		}}, field{"except", func(n *ynode) {
+			r.except = p.pathValues(n, OpGlob)
+			for _, item := range listItems(n) {
+				r.exceptText = append(r.exceptText, item.text)
+			}
+		}})
 	}
 	if !p.fields(n, "a rule", known) {
 		return

@@ -61,11 +61,12 @@ type Rule struct {
 	Exe       *Matcher // the executable that the acting process runs, a path
 	Decision  Decision
 	Reason    string
-	Line      int // of the rule in the file given to Parse
+	Line, Col int // of the rule in the file given to Parse
 
 	hasPorts, hasProtocols, hasCIDRs bool          // given, if only as an empty list
 	rootOnly, mountOnly              bool          // baseline files: "mounted: false" and "mounted: true"
 	except                           []pathPattern // baseline files, in one rule for each action
+	exceptText                       []string      // as written
 }
 
 // PortRange is an inclusive range of ports.
@@ -107,6 +108,7 @@ type Matcher struct {
 type Condition struct {
 	Operator Operator
 	Values   []string // as written
+	Places   []Place  // of the values, in the file given to Parse
 
 	paths []pathPattern // for the field path, aliases included
 	hosts []hostPattern // for the field host
@@ -114,6 +116,9 @@ type Condition struct {
 
 	commands []commandPattern // for the field command
 }
+
+// Place is a position in a file, from line 1 and column 1.
+type Place struct{ Line, Col int }
 
 // commandPattern is one pattern over a command: the program and its arguments,
 // word by word.
