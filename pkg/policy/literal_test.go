@@ -23,7 +23,7 @@ func TestLiterals(t *testing.T) {
 		{"{startsWith: /a/b/}", []Literal{{"/a/b", false}}},
 		{"{endsWith: /a}", nil},
 	} {
-		p := mustParse(t, "version: 1\nrules: [{action: file.read, decision: deny, path: "+tt.matcher+"}]\n")
+		p := mustParse(t, "version: 1\nrules:\n  - action: file.read\n    decision: deny\n    path: "+tt.matcher+"\n")
 		if diff := cmp.Diff(tt.want, p.Rules[0].Path.Conditions[0].Literals(0)); diff != "" {
 			t.Errorf("%s: %s", tt.matcher, diff)
 		}
