@@ -8,7 +8,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # A clone that belongs to another user cannot be stamped.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
-.PHONY: help deps generate generate-check build check test test-long test-vm demo lint fmt bench clean unit runner tools fresh total
+.PHONY: help deps generate generate-check build check test test-long test-vm demo lint portable fmt bench clean unit runner tools fresh total
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safeclaw-node-agent
 OUT := $(or $(VM_OUT),$(CURDIR)/.testbed)
@@ -61,6 +61,9 @@ build: ## bin/node-agent, static
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 
+portable: ## prove that the commands that need no kernel build and vet for macOS and Windows
+	@for os in darwin windows; do GOOS=$$os CGO_ENABLED=0 go vet ./cmd/node-agent && GOOS=$$os CGO_ENABLED=0 go build -o /dev/null ./cmd/node-agent || exit 1; done
+
 check: fresh unit lint ## quick: unit tests with the race detector, linters, guest tests on one kernel
 	$(STAGE) "guest tests"
 	@test/vm/run $(firstword $(KERNELS))
@@ -96,6 +99,7 @@ lint: tools ## golangci-lint (vet, staticcheck, import directions), gofmt, clang
 	@$(GOLANGCI) fmt --diff
 	@$(BPF_SOURCES) | xargs -r $(CLANG_FORMAT) --dry-run --Werror
 	@go mod tidy -diff
+	@$(MAKE) portable
 	@shellcheck -x -P test/vm -e $(SHELLCHECK_OFF) .ci/run $$(git ls-files -co --exclude-standard -- test | xargs grep -lE '^#!/bin/(ba|busybox )?sh')
 
 fmt: tools ## format the Go and the C sources

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,7 +17,7 @@ func auditCommand() *cobra.Command {
 }
 
 func auditVerifyCommand() *cobra.Command {
-	var output string
+	var output *outputFormat
 	c := &cobra.Command{
 		Use:   "verify DIR|SEGMENT",
 		Short: "Verify a log and say what that proves",
@@ -32,13 +31,10 @@ declared lost; 125 it could not be read.`,
 			if err != nil {
 				return &exitError{exitInternal, err}
 			}
-			switch output {
-			case "json":
-				err = rep.JSON(c.OutOrStdout())
-			case "text":
-				err = rep.WriteText(c.OutOrStdout(), useColor(os.Stdout))
-			default:
-				return fmt.Errorf("-o %s: it is text or json", output)
+			if w := c.OutOrStdout(); *output == "json" {
+				err = rep.JSON(w)
+			} else {
+				err = rep.WriteText(w, useColor(w))
 			}
 			if err != nil {
 				return &exitError{exitInternal, err}
@@ -49,24 +45,21 @@ declared lost; 125 it could not be read.`,
 			return nil
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	output = outputFlag(c)
 	return c
 }
 
 func auditTailCommand() *cobra.Command {
 	var o audit.TailOptions
-	var output string
+	var output *outputFormat
 	c := &cobra.Command{
 		Use:   "tail DIR",
 		Short: "Print the last records of a log",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if output != "text" && output != "json" {
-				return fmt.Errorf("-o %s: it is text or json", output)
-			}
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			o.JSON, o.Color = output == "json", useColor(os.Stdout)
+			o.JSON, o.Color = *output == "json", useColor(c.OutOrStdout())
 			if err := audit.Tail(ctx, args[0], o, c.OutOrStdout()); err != nil {
 				return &exitError{exitInternal, err}
 			}
@@ -76,6 +69,6 @@ func auditTailCommand() *cobra.Command {
 	c.Flags().IntVarP(&o.N, "lines", "n", 10, "records to begin with; negative: all")
 	c.Flags().BoolVarP(&o.Follow, "follow", "f", false, "wait for more")
 	c.Flags().BoolVarP(&o.All, "all", "a", false, "also commits, heartbeats and segment headers")
-	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	output = outputFlag(c)
 	return c
 }

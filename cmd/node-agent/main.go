@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/authensor/safeclaw-node-agent/pkg/loader"
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
 
@@ -66,8 +65,8 @@ by signal n. "audit verify" has codes of its own.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(runCommand(), policyCommand(), auditCommand(), doctorCommand())
-	c.AddCommand(hiddenCommands()...)
+	c.AddCommand(policyCommand(), auditCommand())
+	c.AddCommand(kernelCommands()...)
 	return c
 }
 
@@ -83,7 +82,6 @@ func main() {
 func report(err error) int {
 	var ee *exitError
 	var list policy.ErrorList
-	var un *loader.UnsupportedError
 	switch {
 	case errors.As(err, &ee) && ee.err == nil:
 		return ee.code
@@ -91,8 +89,7 @@ func report(err error) int {
 		fmt.Fprintln(os.Stderr, list)
 		fmt.Fprintf(os.Stderr, "node-agent: the policy was not loaded: %d error(s)\n", len(list))
 		return exitUsage
-	case errors.As(err, &un):
-		fmt.Fprintf(os.Stderr, "node-agent: this machine cannot enforce: %v\n  what to do: %s\n  nothing was run; `node-agent doctor` says more\n", un, un.Do)
+	case reportUnsupported(err):
 		return exitUnsupported
 	case ee != nil:
 		fmt.Fprintf(os.Stderr, "node-agent: %v\n", ee.err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -10,7 +9,7 @@ import (
 )
 
 func doctorCommand() *cobra.Command {
-	var output string
+	var output *outputFormat
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find out whether this machine can enforce, by trying",
@@ -20,26 +19,20 @@ Exit codes: 0 everything is ok; 3 this machine cannot enforce.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			checks := agent.Doctor(c.Context())
-			switch output {
-			case "json":
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				if err := e.Encode(checks); err != nil {
-					return &exitError{exitInternal, err}
-				}
-			case "text":
+			err := output.print(c.OutOrStdout(), checks, func(w *textWriter) {
 				for _, ck := range checks {
-					word := "ok  "
+					word, color := "ok  ", green
 					if !ck.OK {
-						word = "FAIL"
+						word, color = "FAIL", red
 					}
-					fmt.Fprintf(c.OutOrStdout(), "%s  %-12s %s\n", word, ck.Name, ck.Detail)
+					fmt.Fprintf(w, "%s  %-12s %s\n", w.in(color, word), ck.Name, ck.Detail)
 					if ck.Do != "" {
-						fmt.Fprintf(c.OutOrStdout(), "      %-12s what to do: %s\n", "", ck.Do)
+						fmt.Fprintf(w, "      %-12s what to do: %s\n", "", ck.Do)
 					}
 				}
-			default:
-				return fmt.Errorf("-o %s: it is text or json", output)
+			})
+			if err != nil {
+				return &exitError{exitInternal, err}
 			}
 			if !agent.Healthy(checks) {
 				return &exitError{code: exitUnsupported}
@@ -47,6 +40,6 @@ Exit codes: 0 everything is ok; 3 this machine cannot enforce.`,
 			return nil
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	output = outputFlag(c)
 	return c
 }

@@ -3,13 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit"
 )
@@ -70,11 +67,6 @@ func (d *denials) close() bool {
 	}
 }
 
-func useColor(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil && os.Getenv("NO_COLOR") == ""
-}
-
 func (d *denials) show(r *audit.Decision) {
 	verb := "denied"
 	if r.Verdict == audit.WouldDeny {
@@ -110,7 +102,7 @@ func (d *denials) show(r *audit.Decision) {
 	}
 	on, off := "", ""
 	if d.color {
-		on, off = "\x1b[31m", "\x1b[0m"
+		on, off = red, plain
 	}
 	fmt.Fprintf(d.w, "safeclaw: %s%s%s %s by %s[%d] uid %d (rule %s)\n", on, verb, off, what, who, r.Process.PID, r.Process.UID, why)
 }
@@ -126,10 +118,4 @@ func (d *denials) repeats() {
 	if n := int64(d.more) + d.dropped.Load(); n > 0 {
 		fmt.Fprintf(d.w, "safeclaw: %d more denials; see the log\n", n)
 	}
-}
-
-// printable keeps names from steering the terminal.
-func printable(s string) string {
-	q := fmt.Sprintf("%q", s)
-	return q[1 : len(q)-1]
 }
