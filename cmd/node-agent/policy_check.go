@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -14,16 +11,30 @@ import (
 
 func policyCheckCommand() *cobra.Command {
 	var output *outputFormat
+	var floor string
 	c := &cobra.Command{
-		Use:   "check FILE...",
-		Short: "Check policy files or ConfigMap manifests; - is standard input",
-		Long: `Checks each file and prints every error with its line and column.
-Exit codes: 0 all good; 2 an error in a policy, or wrong use.`,
+		Use:   "check FILE|DIR...",
+		Short: "Check policies, alone or in ConfigMap manifests; - is standard input",
+		Long: `Checks each policy as strictly as the agent does and prints every error with
+its line and column. A file is a policy, or any number of manifests: each
+ConfigMap with the key safeclaw.policy.yaml holds one. Of a directory all *.yaml
+and *.yml files are read, hidden ones excepted; manifests without a policy are
+skipped, and named.
+Exit codes: 0 all good; 2 an error in a policy, no policy at all, or wrong use.`,
+		Example: `  node-agent policy check policy.yaml
+  node-agent policy check --floor floor.yaml deploy/
+  kubectl get configmap -A -o yaml | node-agent policy check -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return checkPolicies(c, args, output)
+			f, err := loadFloor(floor, c.InOrStdin())
+			if err != nil {
+				return err
+			}
+			k := checker{stdin: c.InOrStdin(), floor: f}
+			return k.run(c, args, output)
 		},
 	}
+	c.Flags().StringVar(&floor, "floor", "", "compile each policy under this cluster policy")
 	output = outputFlag(c)
 	return c
 }
@@ -36,9 +47,12 @@ type checkError struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
+// checkResult is the answer about one policy, or one thing that is none.
 type checkResult struct {
 	File      string       `json:"file"`
+	Name      string       `json:"name,omitempty"` // of the ConfigMap
 	OK        bool         `json:"ok"`
+	Skipped   string       `json:"skipped,omitempty"` // what it is instead of a policy
 	Errors    []checkError `json:"errors,omitempty"`
 	Rules     int          `json:"rules"`
 	Baseline  string       `json:"baseline,omitempty"`
@@ -47,29 +61,11 @@ type checkResult struct {
 	TableSize int          `json:"table_bytes,omitempty"`
 }
 
-func checkPolicies(c *cobra.Command, files []string, output *outputFormat) error {
-	var results []checkResult
-	bad := false
-	for _, f := range files {
-		r, err := checkPolicy(f, c.InOrStdin())
-		if err != nil {
-			return err
-		}
-		bad = bad || !r.OK
-		results = append(results, r)
+func (r *checkResult) print(w *textWriter) {
+	file := r.File
+	if r.Name != "" {
+		file += " (" + printable(r.Name) + ")"
 	}
-	err := output.print(c.OutOrStdout(), results, func(w *textWriter) {
-		for _, r := range results {
-			printCheck(w, r)
-		}
-	})
-	if err == nil && bad {
-		err = &exitError{code: exitUsage}
-	}
-	return err
-}
-
-func printCheck(w *textWriter, r checkResult) {
 	for _, e := range r.Errors {
 		fmt.Fprintf(w, "%s:%d:%d: %s", r.File, e.Line, e.Col, e.Message)
 		if e.Hint != "" {
@@ -77,42 +73,24 @@ func printCheck(w *textWriter, r checkResult) {
 		}
 		fmt.Fprintln(w)
 	}
-	if r.OK {
-		fmt.Fprintf(w, "%s: ok: %d rules, baseline %s, table %.12s (%d bytes)\n", r.File, r.Rules, r.Baseline, r.Table, r.TableSize)
-	} else {
-		fmt.Fprintf(w, "%s: %d error(s)\n", r.File, len(r.Errors))
+	switch {
+	case r.Skipped != "":
+		fmt.Fprintf(w, "%s: %s: %s\n", r.File, w.in(yellow, "skipped"), printable(r.Skipped))
+	case r.OK:
+		fmt.Fprintf(w, "%s: %s: %d rules, baseline %s, table %.12s (%d bytes)\n", file, w.in(green, "ok"), r.Rules, r.Baseline, r.Table, r.TableSize)
+	default:
+		fmt.Fprintf(w, "%s: %s\n", file, w.in(red, fmt.Sprintf("%d error(s)", len(r.Errors))))
 	}
 }
 
-func checkPolicy(file string, stdin io.Reader) (checkResult, error) {
-	r := checkResult{File: file}
-	var src []byte
-	var err error
-	if file == "-" {
-		src, err = io.ReadAll(io.LimitReader(stdin, 4<<20))
-	} else {
-		src, err = os.ReadFile(file)
-	}
-	if err != nil {
-		return r, err
-	}
-	p, err := policy.Parse(file, src)
-	var t *policy.Tables
-	if err == nil {
-		t, err = policy.Compile(p, policy.Options{})
-	}
+// fail adds an error, with its places where it has some.
+func (r *checkResult) fail(err error) {
 	var list policy.ErrorList
-	switch {
-	case errors.As(err, &list):
-		for _, e := range list {
-			r.Errors = append(r.Errors, checkError{Line: e.Line, Col: e.Col, Word: e.Word, Message: e.Msg, Hint: e.Hint})
-		}
-		return r, nil
-	case err != nil:
-		r.Errors = []checkError{{Message: err.Error()}}
-		return r, nil
+	if !errors.As(err, &list) {
+		r.Errors = append(r.Errors, checkError{Message: err.Error()})
+		return
 	}
-	r.OK, r.Rules, r.Baseline = true, len(p.Rules), t.Baseline
-	r.Source, r.Table, r.TableSize = hex.EncodeToString(t.SourceHash[:]), hex.EncodeToString(t.Hash[:]), len(t.Blob)
-	return r, nil
+	for _, e := range list {
+		r.Errors = append(r.Errors, checkError{Line: e.Line, Col: e.Col, Word: e.Word, Message: e.Msg, Hint: e.Hint})
+	}
 }

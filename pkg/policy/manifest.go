@@ -36,6 +36,11 @@ func (p place) note(line int) string {
 	return ""
 }
 
+func isConfigMap(root *ynode) bool {
+	kind := root.get("kind")
+	return kind != nil && kind.text == "ConfigMap"
+}
+
 // embeddedPolicy returns the policy inside a ConfigMap manifest.
 func embeddedPolicy(root *ynode, src []byte, report yamlReporter) ([]byte, place, bool) {
 	data := root.get("data")

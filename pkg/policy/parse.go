@@ -29,10 +29,7 @@ const maxErrors = 100
 // manifest that holds one under ManifestKey. The error, if any, is an
 // ErrorList with everything that is wrong; name stands for the file in it.
 func Parse(name string, src []byte, opts ...Option) (*Policy, error) {
-	p := &parser{file: name}
-	for _, opt := range opts {
-		opt(p)
-	}
+	p := newParser(name, opts)
 	pol := p.document(src)
 	if len(p.errs) > 0 {
 		p.errs.sort()
@@ -40,6 +37,14 @@ func Parse(name string, src []byte, opts ...Option) (*Policy, error) {
 	}
 	pol.Name = name
 	return pol, nil
+}
+
+func newParser(name string, opts []Option) *parser {
+	p := &parser{file: name}
+	for _, opt := range opts {
+		opt(p)
+	}
+	return p
 }
 
 func (p *parser) document(src []byte) *Policy {
@@ -50,9 +55,14 @@ func (p *parser) document(src []byte) *Policy {
 	if root == nil {
 		return nil
 	}
-	if kind := root.get("kind"); kind != nil && kind.text == "ConfigMap" {
+	return p.root(src, root)
+}
+
+// root reads a document of src: a policy, or a ConfigMap that holds one.
+func (p *parser) root(src []byte, root *ynode) *Policy {
+	if isConfigMap(root) {
 		inner, at, ok := embeddedPolicy(root, src, p.report)
-		if !ok {
+		if !ok || !p.fits(inner) {
 			return nil
 		}
 		p.at = at

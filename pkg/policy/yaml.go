@@ -35,8 +35,11 @@ const (
 
 func (k ykind) String() string { return [...]string{"a value", "a map", "a list"}[k] }
 
-// get returns the value of a key of a map, or nil.
+// get returns the value of a key of a map, or nil; also of nil.
 func (n *ynode) get(key string) *ynode {
+	if n == nil {
+		return nil
+	}
 	for i, k := range n.keys {
 		if k.text == key {
 			return n.vals[i]
@@ -60,27 +63,71 @@ func decodeYAML(src []byte, report yamlReporter) (root *ynode) {
 		report(line, col, "", fmt.Sprintf("nested deeper than %d levels", maxDepth), "")
 		return nil
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(src))
-	var doc yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		if errors.Is(err, io.EOF) {
-			report(1, 1, "", "the document is empty", "")
-		} else {
-			reportSyntax(err, report)
+	docs := decodeDocuments(src, report, 2)
+	if len(docs) == 0 || len(docs[0].Content) != 1 {
+		return nil
+	}
+	if len(docs) > 1 {
+		report(docs[1].Line, docs[1].Column, "---", "a second document; a policy is exactly one", "")
+	}
+	return convert(docs[0].Content[0], 0, report)
+}
+
+// yamlDocument is a document of a stream and what was reported about it.
+type yamlDocument struct {
+	root *ynode
+	errs ErrorList
+}
+
+// decodeYAMLStream parses a file of any number of documents. The second result
+// is what makes the rest of it unreadable.
+func decodeYAMLStream(src []byte) (docs []yamlDocument, broken ErrorList) {
+	to := func(list *ErrorList) yamlReporter {
+		return func(line, col int, word, msg, hint string) {
+			*list = append(*list, &Error{Line: line, Col: col, Word: word, Msg: msg, Hint: hint})
 		}
-		return nil
 	}
-	var second yaml.Node
-	if err := dec.Decode(&second); err == nil {
-		report(second.Line, second.Column, "---", "a second document; a policy is exactly one", "")
-	} else if !errors.Is(err, io.EOF) {
-		reportSyntax(err, report)
+	defer func() {
+		if r := recover(); r != nil {
+			to(&broken)(1, 1, "", fmt.Sprintf("malformed YAML: %v", r), "")
+		}
+	}()
+	if line, col, ok := tooDeep(src); ok {
+		to(&broken)(line, col, "", fmt.Sprintf("nested deeper than %d levels", maxDepth), "")
+		return nil, broken
 	}
-	if len(doc.Content) != 1 {
-		report(1, 1, "", "the document is empty", "")
-		return nil
+	for _, d := range decodeDocuments(src, to(&broken), maxDocuments) {
+		var doc yamlDocument
+		if len(d.Content) == 1 && d.Content[0].ShortTag() != "!!null" {
+			doc.root = convert(d.Content[0], 0, to(&doc.errs))
+			docs = append(docs, doc)
+		}
 	}
-	return convert(doc.Content[0], 0, report)
+	return docs, broken
+}
+
+// maxDocuments bounds the documents that are read of one file.
+const maxDocuments = 10_000
+
+// decodeDocuments reads at most limit documents, and reports what ends them early.
+func decodeDocuments(src []byte, report yamlReporter, limit int) (docs []yaml.Node) {
+	dec := yaml.NewDecoder(bytes.NewReader(src))
+	for len(docs) < limit {
+		var doc yaml.Node
+		switch err := dec.Decode(&doc); {
+		case err == nil:
+			docs = append(docs, doc)
+		case !errors.Is(err, io.EOF):
+			reportSyntax(err, report)
+			return docs
+		default:
+			if len(docs) == 0 {
+				report(1, 1, "", "the document is empty", "")
+			}
+			return docs
+		}
+	}
+	return docs
 }
 
 func convert(n *yaml.Node, depth int, report yamlReporter) *ynode {

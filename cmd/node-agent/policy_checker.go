@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+)
+
+// checker checks files and directories.
+type checker struct {
+	stdin   io.Reader
+	floor   *policy.Policy
+	results []checkResult
+}
+
+func (k *checker) run(c *cobra.Command, args []string, output *outputFormat) error {
+	for _, name := range args {
+		if err := k.argument(name); err != nil {
+			return err
+		}
+	}
+	err := output.print(c.OutOrStdout(), k.results, func(w *textWriter) {
+		for _, r := range k.results {
+			r.print(w)
+		}
+	})
+	if err != nil {
+		return &exitError{exitInternal, err}
+	}
+	policies := 0
+	for _, r := range k.results {
+		if !r.OK {
+			return &exitError{code: exitUsage}
+		}
+		if r.Skipped == "" {
+			policies++
+		}
+	}
+	if policies == 0 {
+		return errors.New("no policy found")
+	}
+	return nil
+}
+
+func (k *checker) argument(name string) error {
+	files := []string{name}
+	if isDir(name) {
+		var err error
+		if files, err = manifestFiles(name); err != nil {
+			return err
+		}
+	}
+	for _, file := range files {
+		src, err := readInput(file, k.stdin)
+		if err != nil {
+			return err
+		}
+		k.file(file, src, file == name)
+	}
+	return nil
+}
+
+// file checks all policies of a file. One that the user named is a policy even
+// where nothing in it looks like one.
+func (k *checker) file(file string, src []byte, named bool) {
+	docs, broken := policy.ParseAll(file, src)
+	if named && len(docs) <= 1 && (broken != nil || len(docs) == 0 || docs[0].Other != "") {
+		p, err := policy.Parse(file, src)
+		docs, broken = []policy.Document{{Policy: p, Err: err}}, nil
+	}
+	for _, d := range docs {
+		r := checkResult{File: file, Name: d.Name, OK: true, Skipped: d.Other}
+		if d.Other == "" {
+			k.policy(&r, d)
+		}
+		k.results = append(k.results, r)
+	}
+	if broken != nil {
+		r := checkResult{File: file}
+		r.fail(broken)
+		k.results = append(k.results, r)
+	}
+}
+
+func (k *checker) policy(r *checkResult, d policy.Document) {
+	err := d.Err
+	var t *policy.Tables
+	if err == nil {
+		t, err = policy.Compile(d.Policy, policy.Options{Floor: k.floor})
+	}
+	if err != nil {
+		r.OK = false
+		r.fail(err)
+		return
+	}
+	r.Rules, r.Baseline, r.TableSize = len(d.Policy.Rules), t.Baseline, len(t.Blob)
+	r.Source, r.Table = hex.EncodeToString(t.SourceHash[:]), hex.EncodeToString(t.Hash[:])
+}
