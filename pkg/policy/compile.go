@@ -7,14 +7,19 @@ type Options struct {
 	// DefaultBaseline is the baseline of a policy that names none: "image"
 	// (also when empty) or "runtime".
 	DefaultBaseline string
-	// Mode "observe" makes the policy observe whatever it says itself.
+	// Mode "observe" makes the policy observe whatever it says itself, unless
+	// the floor says otherwise.
 	Mode string
-	// Floor, if any, is evaluated first; only its denies count.
+	// Floor, if any, is evaluated first: its denies decide, what its audit rules
+	// match is recorded one by one, and its settings cap the policy's.
 	Floor *Policy
 }
 
 // Compile turns a policy into tables. The same input gives the same bytes.
 func Compile(p *Policy, o Options) (*Tables, error) {
+	if err := pending(p, o.Floor); err != nil {
+		return nil, err
+	}
 	rs, err := newRuleSet(p, o)
 	if err != nil {
 		return nil, err
@@ -24,6 +29,7 @@ func Compile(p *Policy, o Options) (*Tables, error) {
 		Rules:      rs.info(),
 		Baseline:   rs.baseline,
 		Observe:    rs.observe,
+		Capped:     rs.capped,
 	}
 	var l layout
 	for k := range Kind(numKinds) {

@@ -66,18 +66,23 @@ const maxAlternatives = 256
 // run of tokens without alternatives.
 func scanGlob(text string, sep byte) ([][]token, *globError) {
 	s := globScanner{text: text, sep: sep}
+	return s.scan()
+}
+
+func (s *globScanner) scan() ([][]token, *globError) {
 	alts := s.sequence(0)
-	if s.err == nil && s.pos < len(text) {
+	if s.err == nil && s.pos < len(s.text) {
 		s.fail(s.pos, "a } without its {", `write \} for the character`)
 	}
 	return alts, s.err
 }
 
 type globScanner struct {
-	text string
-	sep  byte
-	pos  int
-	err  *globError
+	text    string
+	sep     byte
+	escapes bool // an escaped separator is an ordinary byte, which operators match
+	pos     int
+	err     *globError
 }
 
 func (s *globScanner) fail(off int, msg, hint string) {
@@ -140,7 +145,7 @@ func (s *globScanner) literalByte() byte {
 	}
 	c = s.text[s.pos]
 	s.pos++
-	if c == s.sep || c == 0 {
+	if (c == s.sep && !s.escapes) || c == 0 {
 		s.fail(s.pos-2, fmt.Sprintf("%q cannot be escaped", c), "")
 	}
 	return c

@@ -32,7 +32,9 @@ func (s *globScanner) class() token {
 		}
 	}
 	set.del(0)
-	set.del(s.sep)
+	if !s.escapes {
+		set.del(s.sep)
+	}
 	return token{kind: tokSet, set: &set}
 }
 
@@ -53,7 +55,11 @@ func (s *globScanner) classRange(set *byteSet) {
 func (s *globScanner) classByte() byte {
 	at := s.pos
 	if c := s.text[s.pos]; c == s.sep {
-		s.fail(at, "a class never matches the separator", "")
+		hint := ""
+		if s.escapes {
+			hint = `write "\ " for a space`
+		}
+		s.fail(at, "a class never matches the separator", hint)
 		s.pos++
 		return c
 	}

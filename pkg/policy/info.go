@@ -90,7 +90,7 @@ func (r *Rule) Text() string {
 	for _, m := range []struct {
 		field string
 		m     *Matcher
-	}{{"path", r.Path}, {"host", r.Host}} {
+	}{{"path", r.Path}, {"command", r.Command}, {"host", r.Host}, {"exe", r.Exe}} {
 		if m.m != nil {
 			for _, c := range m.m.Conditions {
 				parts = append(parts, m.field, c.Operator.String(), list(c.Values))

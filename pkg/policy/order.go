@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -43,6 +44,7 @@ type ruleSet struct {
 	pol                   *Policy
 	baseline              string
 	observe               bool
+	capped                []string // what the floor changed
 	floor, user, standard []numbered
 	launchers             []pathPattern
 }
@@ -51,16 +53,14 @@ func newRuleSet(p *Policy, o Options) (*ruleSet, error) {
 	if p == nil {
 		return nil, errors.New("no policy")
 	}
-	s := &ruleSet{pol: p, baseline: p.Baseline, observe: p.Mode == "observe" || o.Mode == "observe"}
 	if o.Mode != "" && o.Mode != "observe" {
 		return nil, fmt.Errorf("unknown mode %q", o.Mode)
 	}
-	if s.baseline == "" {
-		s.baseline = o.DefaultBaseline
-	}
-	if s.baseline == "" {
-		s.baseline = "image"
-	}
+	own := *p
+	own.Mode = cmp.Or(o.Mode, p.Mode)
+	own.Baseline = cmp.Or(p.Baseline, o.DefaultBaseline, "image")
+	pol, changes := capped(own, o.Floor)
+	s := &ruleSet{pol: &pol, baseline: pol.Baseline, observe: pol.Mode == "observe", capped: changes}
 	base, err := baselineRules(s.baseline)
 	if err != nil {
 		return nil, err

@@ -16,11 +16,17 @@ type parser struct {
 	at       place
 	errs     ErrorList
 	baseline bool
-	patterns int // expanded patterns so far
+	floor    bool
+	tokens   int // what the patterns so far expand to
 }
 
-// maxPatterns bounds what all globs of a policy expand to.
-const maxPatterns = 65_536
+// What bounds the memory of a parsed policy, whatever its braces multiply to:
+// the length of one pattern as written, and the elements of all of them as
+// expanded, aliases included.
+const (
+	maxPatternBytes = 8_192
+	maxTokens       = 1 << 20
+)
 
 // maxErrors bounds the list: a file that is no policy at all is full of them.
 const maxErrors = 100
@@ -131,14 +137,6 @@ func (p *parser) fields(n *ynode, what string, known []field) bool {
 		p.fail(key, fmt.Sprintf("unknown field %q in %s", key.text, what), suggest(key.text, names))
 	}
 	return true
-}
-
-// later reads a field of the language that this version cannot enforce.
-func (p *parser) later(name string) field {
-	return field{name, func(n *ynode) {
-		p.report(n.line, n.col, name, fmt.Sprintf("%q is part of the language but is not enforced by this version", name),
-			"the policy is refused rather than half enforced; leave it out")
-	}}
 }
 
 // word reads a string.

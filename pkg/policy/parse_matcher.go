@@ -68,15 +68,13 @@ func (p *parser) condition(m *Matcher, field string, op Operator, n *ynode) {
 		c.Values = append(c.Values, text)
 		line, col := p.at.of(item.line, item.col)
 		c.Places = append(c.Places, Place{line, col})
-		var err *globError
-		before := len(c.paths) + len(c.hosts)
-		if field == "path" {
-			err = c.addPath(text)
-		} else {
-			err = c.addHost(text)
-		}
-		p.patternError(item, err)
-		if !p.budget(item, len(c.paths)+len(c.hosts)-before) {
+		one := Condition{Operator: op}
+		p.patternError(item, one.add(field, text))
+		c.paths = append(c.paths, one.paths...)
+		c.hosts = append(c.hosts, one.hosts...)
+		c.addrs = append(c.addrs, one.addrs...)
+		c.commands = append(c.commands, one.commands...)
+		if !p.budget(item, one.size()) {
 			return
 		}
 	}
@@ -92,16 +90,20 @@ func (p *parser) patternError(n *ynode, err *globError) {
 	if n.quoted {
 		col++
 	}
-	p.report(n.line, col, n.text, fmt.Sprintf("%q: %s", n.text, err.msg), err.hint)
+	text := n.text
+	if len(text) > 80 {
+		text = text[:80] + "..."
+	}
+	p.report(n.line, col, n.text, fmt.Sprintf("%q: %s", text, err.msg), err.hint)
 }
 
 func (p *parser) budget(n *ynode, more int) bool {
-	before := p.patterns
-	p.patterns += more
-	if before <= maxPatterns && p.patterns > maxPatterns {
-		p.fail(n, fmt.Sprintf("the policy's patterns expand to more than %d", maxPatterns), "")
+	before := p.tokens
+	p.tokens += more
+	if before <= maxTokens && p.tokens > maxTokens {
+		p.fail(n, fmt.Sprintf("the policy's braces and aliases expand to more than %d characters", maxTokens), "write fewer alternatives, or split the policy")
 	}
-	return p.patterns <= maxPatterns
+	return p.tokens <= maxTokens
 }
 
 // pathValues reads a pattern or a list of patterns.
@@ -112,6 +114,19 @@ func (p *parser) pathValues(n *ynode, op Operator) []pathPattern {
 		return nil
 	}
 	return m.Conditions[0].paths
+}
+
+// add reads one value of a condition on the field.
+func (c *Condition) add(field, text string) *globError {
+	switch {
+	case len(text) > maxPatternBytes:
+		return &globError{0, fmt.Sprintf("%d bytes; a pattern has at most %d", len(text), maxPatternBytes), "no path and no command that is compared is longer"}
+	case field == "host":
+		return c.addHost(text)
+	case field == "command":
+		return c.addCommand(text)
+	}
+	return c.addPath(text)
 }
 
 func (c *Condition) addPath(text string) *globError {
@@ -137,6 +152,12 @@ func (c *Condition) addPath(text string) *globError {
 		c.paths = append(c.paths, withAliases(pat)...)
 	}
 	return nil
+}
+
+func (c *Condition) addCommand(text string) *globError {
+	commands, err := parseCommand(c.Operator, text)
+	c.commands = append(c.commands, commands...)
+	return err
 }
 
 func (c *Condition) addHost(text string) *globError {

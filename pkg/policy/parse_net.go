@@ -35,10 +35,10 @@ func (p *parser) ports(n *ynode) []PortRange {
 		if !isRange {
 			high = low
 		}
-		lo, err1 := strconv.ParseUint(strings.TrimSpace(low), 10, 16)
-		hi, err2 := strconv.ParseUint(strings.TrimSpace(high), 10, 16)
+		lo, ok1 := decimal(strings.TrimSpace(low), 1, 65535)
+		hi, ok2 := decimal(strings.TrimSpace(high), 1, 65535)
 		switch {
-		case item.kind != yScalar || err1 != nil || err2 != nil || lo == 0:
+		case item.kind != yScalar || !ok1 || !ok2:
 			p.fail(item, fmt.Sprintf("%s is no port", describe(item)), `write a number from 1 to 65535, or a range such as "8000-9000"`)
 		case lo > hi:
 			p.fail(item, "a range that runs backwards", "")
@@ -47,6 +47,13 @@ func (p *parser) ports(n *ynode) []PortRange {
 		}
 	}
 	return out
+}
+
+// decimal reads a number within bounds. A leading zero is refused: YAML takes
+// such a number as octal, people do not.
+func decimal(text string, low, high uint64) (uint64, bool) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	return n, err == nil && low <= n && n <= high && strconv.FormatUint(n, 10) == text
 }
 
 func (p *parser) protocols(n *ynode) []uint8 {

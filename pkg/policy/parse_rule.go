@@ -22,8 +22,12 @@ func (p *parser) rules(pol *Policy, n *ynode) {
 		p.failf(n, "rules must be a list, not %s", describe(n))
 		return
 	}
-	if len(n.vals) > MaxRules {
-		p.fail(n, fmt.Sprintf("%d rules; a policy has at most %d", len(n.vals), MaxRules), "")
+	what, most := "a policy", MaxRules
+	if p.floor {
+		what, most = "a floor", MaxFloorRules
+	}
+	if len(n.vals) > most {
+		p.fail(n, fmt.Sprintf("%d rules; %s has at most %d", len(n.vals), what, most), "")
 		return
 	}
 	ids := map[string]int{}
@@ -52,10 +56,16 @@ func (p *parser) rule(r *Rule, n *ynode) {
 		{"port", func(n *ynode) { r.hasPorts = true; r.Ports = p.ports(n) }},
 		{"protocol", func(n *ynode) { r.hasProtocols = true; r.Protocols = p.protocols(n) }},
 		{"cidr", func(n *ynode) { r.hasCIDRs = true; r.CIDRs = p.cidrs(n) }},
-		{"decision", func(n *ynode) { hasDecision = true; r.Decision = p.decision(n) }},
+		{"decision", func(n *ynode) {
+			hasDecision = true
+			r.Decision = p.decision(n)
+			if p.floor && n.text == "allow" {
+				p.fail(n, "a floor cannot allow: it only denies and audits", "leave the rule out, or write decision: deny or audit")
+			}
+		}},
 		{"reason", func(n *ynode) { r.Reason, _ = p.word(n, "reason") }},
-		p.later("exe"),
-		p.later("command"),
+		{"exe", func(n *ynode) { r.Exe = p.matcher(n, "exe") }},
+		{"command", func(n *ynode) { r.Command = p.matcher(n, "command") }},
 	}
 	if p.baseline {
 		known = append(known, field{"mounted", func(n *ynode) {
@@ -157,6 +167,7 @@ func (p *parser) applies(r *Rule, n *ynode) {
 		}
 	}
 	check("path", r.Path != nil, pathActions)
+	check("command", r.Command != nil, ActionSet(0).with(ActionExec))
 	check("host", r.Host != nil, network)
 	check("port", r.hasPorts, network)
 	check("protocol", r.hasProtocols, network)

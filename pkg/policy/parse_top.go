@@ -19,20 +19,20 @@ func (p *parser) topLevel(pol *Policy, root *ynode) {
 				pol.DefaultAction = DecisionAllow
 			}
 		}},
-		set(&pol.Mode, "mode", "enforce", "observe"),
+		{"mode", func(n *ynode) {
+			if s, ok := p.choice(n, "mode", "enforce", "observe"); ok {
+				pol.Mode, pol.given.mode = s, true
+			}
+		}},
 		set(&pol.Baseline, "baseline", "image", "runtime", "none"),
 		set(&pol.Entrypoint, "entrypoint", "chain", "single", "deny"),
 		set(&pol.OnAuditLoss, "onAuditLoss", "continue", "deny"),
 		set(&pol.OnAgentLoss, "onAgentLoss", "keep", "deny"),
-		{"connections", func(n *ynode) {
-			if s, ok := p.choice(n, "connections", "keep", "cut"); ok && s == "cut" {
-				p.later("connections: cut").read(n)
-			}
-		}},
+		set(&pol.Connections, "connections", "keep", "cut"),
 		{"audit", func(n *ynode) { p.audit(&pol.Audit, n) }},
+		{"builtin", func(n *ynode) { p.builtin(pol, n) }},
+		{"dns", func(n *ynode) { p.dns(&pol.DNS, n) }},
 		{"rules", func(n *ynode) { p.rules(pol, n) }},
-		p.later("builtin"),
-		p.later("dns"),
 	}
 	if p.baseline {
 		known = append(known, set(&pol.extends, "extends", "runtime"),
@@ -43,8 +43,14 @@ func (p *parser) topLevel(pol *Policy, root *ynode) {
 			}},
 			field{"launchers", func(n *ynode) { pol.launchers = p.pathValues(n, OpGlob) }})
 	}
-	if p.fields(root, "the policy", known) && !version {
+	if !p.fields(root, "the policy", known) {
+		return
+	}
+	if !version {
 		p.fail(root, "version is missing", "write version: 1")
+	}
+	if p.floor {
+		p.onlyFloor(pol, root)
 	}
 }
 
@@ -56,11 +62,12 @@ func (p *parser) version(n *ynode) {
 
 // audit reads {allow: each|count, deny: each}, for all actions or by action.
 func (p *parser) audit(a *Audit, n *ynode) {
-	base := a.CountAllows
+	const every = fileActions | ActionSet(1<<ActionExec|1<<ActionNetwork)
+	base, all := a.CountAllows, ActionSet(0)
 	known := p.auditFields(func(count bool) {
-		base = 0
+		base, all = 0, every
 		if count {
-			base = fileActions | ActionSet(1<<ActionExec|1<<ActionNetwork)
+			base, all = every, 0
 		}
 	})
 	var each, count ActionSet
@@ -78,6 +85,7 @@ func (p *parser) audit(a *Audit, n *ynode) {
 	}
 	p.fields(n, "audit", known)
 	a.CountAllows = base&^each | count
+	a.each = (all | each) &^ count
 	if both := each & count; both != 0 {
 		p.fail(n, "audit names an action twice with different settings", "")
 	}

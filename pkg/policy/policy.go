@@ -6,6 +6,7 @@ import "net/netip"
 const (
 	MaxSourceBytes = 256 << 10
 	MaxRules       = 10_000
+	MaxFloorRules  = 256
 
 	maxDepth = 32 // nesting of a policy document; a valid one needs 6
 )
@@ -26,6 +27,8 @@ type Policy struct {
 	DNS           DNS
 	Rules         []Rule
 
+	given given
+
 	// Baseline files only: programs that start others; the baseline whose rules
 	// follow; and which of those hold on the root file system only.
 	launchers  []pathPattern
@@ -37,7 +40,13 @@ type Policy struct {
 // being recorded one by one.
 type Audit struct {
 	CountAllows ActionSet
+
+	each ActionSet // actions whose allows the policy wants one by one, in so many words
 }
+
+// given says which fields a policy gives that have a default. What a floor
+// does not give caps nothing.
+type given struct{ mode, builtin bool }
 
 // DNS is what a policy says about name resolution besides its rules.
 type DNS struct {
@@ -119,20 +128,3 @@ type Condition struct {
 
 // Place is a position in a file, from line 1 and column 1.
 type Place struct{ Line, Col int }
-
-// commandPattern is one pattern over a command: the program and its arguments,
-// word by word.
-type commandPattern struct {
-	fromStart bool // words[0] is compared with the program (all but endsWith and contains)
-	toEnd     bool // the last word is compared with the last argument (all but startsWith and contains)
-	words     []commandWord
-}
-
-// commandWord is one word of a commandPattern. In the place of the program it
-// is compared with the base name of the executable, or with its full path where
-// the word begins with a slash; anywhere else with one whole argument.
-type commandWord struct {
-	deep   bool          // **: any number of words, zero included
-	tokens []token       // within the word; * may match nothing, and matches slashes too
-	paths  []pathPattern // words that begin with a slash: the same over paths, aliases included
-}

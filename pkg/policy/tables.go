@@ -48,6 +48,7 @@ type Tables struct {
 	Rules      []RuleInfo
 	Baseline   string
 	Observe    bool
+	Capped     []string // settings of the policy that the floor changed, in words
 
 	// Of each kind, for those who want to know what a policy costs.
 	States, Units, Classes [numKinds]int
