@@ -26,7 +26,7 @@ Exit codes: 0 all good; 2 an error in a policy, no policy at all, or wrong use.`
   kubectl get configmap -A -o yaml | node-agent policy check -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			f, err := loadFloor(floor, c.InOrStdin())
+			f, err := readFloor(floor, c.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -59,6 +59,7 @@ type checkResult struct {
 	Source    string       `json:"source_sha256,omitempty"`
 	Table     string       `json:"table_sha256,omitempty"`
 	TableSize int          `json:"table_bytes,omitempty"`
+	Capped    []string     `json:"capped,omitempty"` // what the floor changed
 }
 
 func (r *checkResult) print(w *textWriter) {
@@ -78,6 +79,9 @@ func (r *checkResult) print(w *textWriter) {
 		fmt.Fprintf(w, "%s: %s: %s\n", r.File, w.in(yellow, "skipped"), printable(r.Skipped))
 	case r.OK:
 		fmt.Fprintf(w, "%s: %s: %d rules, baseline %s, table %.12s (%d bytes)\n", file, w.in(green, "ok"), r.Rules, r.Baseline, r.Table, r.TableSize)
+		for _, change := range r.Capped {
+			fmt.Fprintf(w, "%s: %s: %s\n", file, w.in(yellow, "changed by the floor"), change)
+		}
 	default:
 		fmt.Fprintf(w, "%s: %s\n", file, w.in(red, fmt.Sprintf("%d error(s)", len(r.Errors))))
 	}

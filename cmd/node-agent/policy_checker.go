@@ -98,5 +98,6 @@ func (k *checker) policy(r *checkResult, d policy.Document) {
 		return
 	}
 	r.Rules, r.Baseline, r.TableSize = len(d.Policy.Rules), t.Baseline, len(t.Blob)
+	r.Capped = t.Capped
 	r.Source, r.Table = hex.EncodeToString(t.SourceHash[:]), hex.EncodeToString(t.Hash[:])
 }

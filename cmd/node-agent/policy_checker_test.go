@@ -87,6 +87,10 @@ func TestPolicyCheckFloor(t *testing.T) {
 	if code != 0 || plain == under {
 		t.Errorf("exit %d, the same tables with and without a floor:\n%s", code, under)
 	}
+	caps := write(t, "version: 1\nbaseline: runtime\n")
+	if out, code := command(t, "version: 1\nbaseline: image\n", "policy", "check", "--floor", caps, "-"); code != 0 || !strings.Contains(out, "changed by the floor: baseline: runtime instead of image") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
 	if _, code := command(t, "", "policy", "check", "--floor", write(t, bad), g); code != exitUsage {
 		t.Errorf("exit %d with a bad floor", code)
 	}

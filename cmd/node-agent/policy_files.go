@@ -25,8 +25,8 @@ func readInput(name string, stdin io.Reader) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, policy.MaxManifestBytes+1))
 }
 
-// loadPolicy reads one policy. An error in it is an ErrorList, with exit code 2.
-func loadPolicy(name string, stdin io.Reader) (*policy.Policy, error) {
+// readPolicy reads one policy. An error in it is an ErrorList, with exit code 2.
+func readPolicy(name string, stdin io.Reader) (*policy.Policy, error) {
 	src, err := readInput(name, stdin)
 	if err != nil {
 		return nil, err
@@ -34,12 +34,16 @@ func loadPolicy(name string, stdin io.Reader) (*policy.Policy, error) {
 	return policy.Parse(name, src)
 }
 
-// loadFloor reads a floor, if one is named.
-func loadFloor(name string, stdin io.Reader) (*policy.Policy, error) {
+// readFloor reads a floor, if one is named.
+func readFloor(name string, stdin io.Reader) (*policy.Policy, error) {
 	if name == "" {
 		return nil, nil
 	}
-	return loadPolicy(name, stdin)
+	src, err := readInput(name, stdin)
+	if err != nil {
+		return nil, err
+	}
+	return policy.ParseFloor(name, src)
 }
 
 // manifestFiles lists the YAML files of a directory and below it, without

@@ -18,6 +18,7 @@ type parser struct {
 	baseline bool
 	floor    bool
 	tokens   int // what the patterns so far expand to
+	learn    *Vocabulary
 }
 
 // What bounds the memory of a parsed policy, whatever its braces multiply to:
@@ -120,6 +121,7 @@ type field struct {
 
 // fields reads a map; every key must be one of known. what names the map.
 func (p *parser) fields(n *ynode, what string, known []field) bool {
+	p.learn.fields(what, known)
 	if n.kind != yMap {
 		p.failf(n, "%s must be a map, not %s", what, describe(n))
 		return false
@@ -154,6 +156,7 @@ func (p *parser) word(n *ynode, what string) (string, bool) {
 
 // choice reads one of a few words.
 func (p *parser) choice(n *ynode, what string, words ...string) (string, bool) {
+	p.learn.words(what, words)
 	s, ok := p.word(n, what)
 	if !ok {
 		return "", false
