@@ -18,6 +18,7 @@ const (
 
 func policyDiffCommand() *cobra.Command {
 	var output *outputFormat
+	var floorFile string
 	c := &cobra.Command{
 		Use:   "diff OLD NEW",
 		Short: "Say how two policies differ in what they mean",
@@ -30,11 +31,15 @@ what is recorded; 2 an error in a policy, or wrong use.`,
 		Example: "  node-agent policy diff old.yaml new.yaml\n  git show HEAD:policy.yaml | node-agent policy diff - policy.yaml",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			older, err := loadPolicy(c, args[0], policy.Options{})
+			floor, err := loadFloor(floorFile, c.InOrStdin())
 			if err != nil {
 				return err
 			}
-			newer, err := loadPolicy(c, args[1], policy.Options{})
+			older, err := compilePolicy(c, args[0], policy.Options{Floor: floor})
+			if err != nil {
+				return err
+			}
+			newer, err := compilePolicy(c, args[1], policy.Options{Floor: floor})
 			if err != nil {
 				return err
 			}
@@ -46,6 +51,7 @@ what is recorded; 2 an error in a policy, or wrong use.`,
 			return err
 		},
 	}
+	c.Flags().StringVar(&floorFile, "floor", "", "the cluster's policy, evaluated before both")
 	output = outputFlag(c)
 	return c
 }
