@@ -31,7 +31,7 @@ what is recorded; 2 an error in a policy, or wrong use.`,
 		Example: "  node-agent policy diff old.yaml new.yaml\n  git show HEAD:policy.yaml | node-agent policy diff - policy.yaml",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			floor, err := loadFloor(floorFile, c.InOrStdin())
+			floor, err := readFloor(floorFile, c.InOrStdin())
 			if err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ type loaded struct {
 
 // compilePolicy reads a file, or standard input for "-", and compiles it.
 func compilePolicy(c *cobra.Command, file string, o policy.Options) (loaded, error) {
-	p, err := loadPolicy(file, c.InOrStdin())
+	p, err := readPolicy(file, c.InOrStdin())
 	if err != nil {
 		return loaded{}, err
 	}

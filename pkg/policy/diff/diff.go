@@ -60,7 +60,6 @@ func (r *Report) Directions() (found [3]bool) {
 	return found
 }
 
-
 // Compare finds the differences between two policies.
 func Compare(older, newer Side) *Report {
 	r := &Report{Settings: settings(older, newer)}
