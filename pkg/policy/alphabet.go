@@ -12,10 +12,8 @@ type alphabet struct {
 
 func (a *nfa) alphabet() *alphabet {
 	single := rangeSet(classRoot, classNoPath)
-	for i := range a.nodes {
-		for _, e := range a.nodes[i].bytes {
-			single.add(e.b)
-		}
+	for _, e := range a.byteEdges[1:] {
+		single.add(e.b)
 	}
 	blockOf := [256]int{}
 	blocks := splitBy(&blockOf, 1, setOf("\x00"))

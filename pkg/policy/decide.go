@@ -78,7 +78,7 @@ func (b *subset) prune(set []int32, decided int32) []int32 {
 // onlyFacts reports whether all that a node says is in the facts of its set.
 func (b *subset) onlyFacts(n int32) bool {
 	node := &b.nfa.nodes[n]
-	return len(node.final) > 0 && len(node.accept) == 0 && len(node.bytes) == 0 && len(node.eps) == 0 &&
+	return len(node.final) > 0 && len(node.accept) == 0 && node.bytes == 0 && len(node.eps) == 0 &&
 		!slices.ContainsFunc(node.final, func(a accept) bool { return a.order < 0 || a.unless != 0 })
 }
 

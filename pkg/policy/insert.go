@@ -33,13 +33,14 @@ func (a *nfa) insert(root int32, symbols []symbol) int32 {
 }
 
 func (a *nfa) acceptAt(node int32, acc accept) {
-	a.nodes[node].accept = append(a.nodes[node].accept, acc)
+	n := a.own(node)
+	n.accept = append(n.accept, acc)
 }
 
 // acceptFrom accepts at node and whatever follows.
 func (a *nfa) acceptFrom(node int32, acc accept) {
-	n := a.follow(node, symbol{symLoop, a.set(anyByte)})
-	a.nodes[n].final = append(a.nodes[n].final, acc)
+	n := a.own(a.follow(node, symbol{symLoop, a.set(anyByte)}))
+	n.final = append(n.final, acc)
 }
 
 // insertPath adds a pattern over paths. volume adds the links that kubelet

@@ -64,7 +64,7 @@ func (a *nfa) insertAddrRule(root int32, r *Rule, allow bool, order int32) {
 			tails[e.unless] = tail
 			a.insertPorts(tail, r, accept{order: order, unless: e.unless})
 		}
-		a.nodes[e.node].eps = append(a.nodes[e.node].eps, tail)
+		a.addEmpty(e.node, tail)
 	}
 }
 
@@ -85,8 +85,8 @@ func (a *nfa) insertPorts(tail int32, r *Rule, acc accept) {
 	for _, p := range ports {
 		for _, pair := range portBytes(p) {
 			n := a.follow(at, symbol{symSet, a.set(pair[0])})
-			n = a.follow(n, symbol{symSet, a.set(pair[1])})
-			a.nodes[n].final = append(a.nodes[n].final, acc)
+			last := a.own(a.follow(n, symbol{symSet, a.set(pair[1])}))
+			last.final = append(last.final, acc)
 		}
 	}
 }

@@ -82,11 +82,13 @@ func (l *layout) encode(blob []byte, k Kind, d *dfa) ([]byte, error) {
 		number[s] = uint16(i * perState)
 	}
 	units := make([]byte, total*unitSize)
+	targets := make([]int32, d.classCount)
 	for i, s := range order {
 		row := units[i*perState*unitSize:]
 		le.PutUint16(row, l.rowIndex[d.rows[s]])
-		for c := range d.classCount {
-			le.PutUint16(row[2*(c+1):], number[d.trans[int(s)*d.classCount+c]])
+		d.targets(s, targets)
+		for c, to := range targets {
+			le.PutUint16(row[2*(c+1):], number[to])
 		}
 	}
 	head := blob[offAutomata+int(k)*automatonSize:]
@@ -111,11 +113,13 @@ func (d *dfa) order() (states []int32, absorbing int) {
 	queue := []int32{d.start}
 	seen[d.start] = true
 	var last []int32
+	targets := make([]int32, d.classCount)
 	for len(queue) > 0 {
 		s := queue[0]
 		queue = queue[1:]
 		loops := true
-		for _, to := range d.trans[int(s)*d.classCount:][:d.classCount] {
+		d.targets(s, targets)
+		for _, to := range targets {
 			loops = loops && to == s
 			if !seen[to] {
 				seen[to] = true

@@ -37,12 +37,14 @@ func TestAutomataAreMinimal(t *testing.T) {
 func moore(d *dfa) int {
 	block := make([]int, d.states())
 	count := 0
+	targets := make([]int32, d.classCount)
 	for {
 		ids := map[string]int{}
 		next := make([]int, d.states())
 		for s := range next {
 			key := fmt.Append(nil, d.rows[s], block[s])
-			for _, to := range d.trans[s*d.classCount:][:d.classCount] {
+			d.targets(int32(s), targets)
+			for _, to := range targets {
 				key = binary.AppendUvarint(key, uint64(block[to]))
 			}
 			if _, ok := ids[string(key)]; !ok {

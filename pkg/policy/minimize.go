@@ -6,62 +6,180 @@ import "slices"
 // merged where no state tells them apart. States are reachable by
 // construction.
 func (d *dfa) minimize() *dfa {
-	block, count := d.partition()
-	k := d.classCount
-	out := &dfa{class: d.class, classCount: k, start: block[d.start]}
-	out.trans = make([]int32, count*k)
-	out.rows = make([]verdictRow, count)
-	for s := range d.rows {
-		b := int(block[s])
-		out.rows[b] = d.rows[s]
-		for c := range k {
-			out.trans[b*k+c] = block[d.trans[s*k+c]]
-		}
-	}
+	out := d.quotient(d.partition())
 	out.mergeColumns()
+	return out
+}
+
+// quotient makes each block a state, with the transitions of its first one.
+func (d *dfa) quotient(block, first []int32) *dfa {
+	k := d.classCount
+	out := &dfa{class: d.class, classCount: k, pad: d.pad, start: block[d.start]}
+	rowIDs := make([]int32, d.baseRows())
+	same := map[uint64][]int32{} // base rows that have become equal share a number
+	cells := make([]int32, k)
+	rowOf := func(row int32) int32 {
+		if rowIDs[row] != 0 {
+			return rowIDs[row] - 1
+		}
+		h := uint64(14695981039346656037)
+		for c, to := range d.base[int(row)*k:][:k] {
+			if cells[c] = unknown; to != unknown && c != d.pad {
+				cells[c] = block[to]
+			}
+			h = (h ^ uint64(uint32(cells[c]))) * 1099511628211
+		}
+		for _, id := range same[h] {
+			if slices.Equal(out.base[int(id)*k:][:k], cells) {
+				rowIDs[row] = id + 1
+				return id
+			}
+		}
+		id := int32(len(out.base) / k)
+		out.base = append(out.base, cells...)
+		same[h] = append(same[h], id)
+		rowIDs[row] = id + 1
+		return id
+	}
+	var exc []exception
+	for _, s := range first {
+		row := rowOf(d.row[s])
+		base := out.base[int(row)*k:][:k]
+		exc = exc[:0]
+		for _, e := range d.exceptions(s) {
+			if to := block[e.to]; to != base[e.class] {
+				exc = append(exc, exception{e.class, to})
+			}
+		}
+		out.addState(row, exc)
+		out.rows = append(out.rows, d.rows[s])
+	}
 	return out
 }
 
 // mergeColumns gives bytes that lead to the same states everywhere one class.
 func (d *dfa) mergeColumns() {
-	k := d.classCount
-	column := func(c int) []int32 {
-		col := make([]int32, d.states())
-		for s := range col {
-			col[s] = d.trans[s*k+c]
+	m := newColumns(d)
+	m.split(nil)
+	for row := range d.baseRows() {
+		if m.known[row] {
+			m.split(d.base[row*d.classCount:][:d.classCount])
 		}
-		return col
 	}
-	var kept [][]int32
-	byHash := map[uint64][]int{}
-	merged := make([]uint16, k)
-	for c := range k {
-		col := column(c)
-		h := uint64(14695981039346656037)
-		for _, v := range col {
-			h = (h ^ uint64(v)) * 1099511628211
+	targets := make([]int32, d.classCount)
+	for s := range int32(d.states()) {
+		if !m.known[d.row[s]] || m.shared(d.exceptions(s)) {
+			d.targets(s, targets)
+			m.split(targets)
 		}
-		id := -1
-		for _, cand := range byHash[h] {
-			if slices.Equal(kept[cand], col) {
-				id = cand
+	}
+	d.keepColumns(m.class, m.count)
+}
+
+// columns divides the classes of an automaton into those that lead to the same
+// states.
+type columns struct {
+	pad   int
+	class []int32 // the new class
+	size  []int32 // of a new class
+	count int
+	known []bool // of a base row: no cell of it is unknown
+}
+
+func newColumns(d *dfa) *columns {
+	d.forgetUnused()
+	m := &columns{pad: d.pad, class: make([]int32, d.classCount), known: make([]bool, d.baseRows())}
+	for row := range m.known {
+		m.known[row] = true
+		for c, to := range d.base[row*d.classCount:][:d.classCount] {
+			if to == unknown && c != d.pad {
+				m.known[row] = false
 			}
 		}
-		if id < 0 {
-			id = len(kept)
-			kept = append(kept, col)
-			byHash[h] = append(byHash[h], id)
+	}
+	return m
+}
+
+// forgetUnused makes cells of base rows unknown in which all states differ.
+func (d *dfa) forgetUnused() {
+	users, over := make([]int32, d.baseRows()), make([]int32, len(d.base))
+	for s := range int32(d.states()) {
+		users[d.row[s]]++
+		for _, e := range d.exceptions(s) {
+			over[int(d.row[s])*d.classCount+int(e.class)]++
 		}
-		merged[c] = uint16(id)
+	}
+	for cell := range d.base {
+		if over[cell] == users[cell/d.classCount] {
+			d.base[cell] = unknown
+		}
+	}
+}
+
+// split keeps columns of one class only where targets are the same. Padding
+// stays a class of its own.
+func (m *columns) split(targets []int32) {
+	type part struct{ class, to int32 }
+	ids := map[part]int32{}
+	m.size = m.size[:0]
+	for c := range m.class {
+		p := part{class: m.class[c]}
+		if c == m.pad {
+			p.to = unknown - 1
+		} else if targets != nil {
+			p.to = targets[c]
+		}
+		id, ok := ids[p]
+		if !ok {
+			id = int32(len(ids))
+			ids[p] = id
+			m.size = append(m.size, 0)
+		}
+		m.class[c] = id
+		m.size[id]++
+	}
+	m.count = len(ids)
+}
+
+// shared reports whether one of the exceptions is in a class with others.
+func (m *columns) shared(exc []exception) bool {
+	return slices.ContainsFunc(exc, func(e exception) bool { return m.size[m.class[e.class]] > 1 })
+}
+
+// keepColumns leaves the first column of each new class.
+func (d *dfa) keepColumns(class []int32, count int) {
+	k := d.classCount
+	keep := make([]bool, k)
+	next := int32(0)
+	for c, id := range class { // new classes are numbered by their first column
+		if id == next {
+			keep[c] = true
+			next++
+		}
+	}
+	rows := d.baseRows()
+	base := make([]int32, 0, rows*count)
+	for i, to := range d.base {
+		if keep[i%k] {
+			base = append(base, to)
+		}
+	}
+	exc, end := d.exc[:0], int32(0)
+	for s := range d.end {
+		first := end
+		end = d.end[s]
+		for _, e := range d.exc[first:end] {
+			if keep[e.class] {
+				exc = append(exc, exception{class[e.class], e.to})
+			}
+		}
+		d.end[s] = int32(len(exc))
+	}
+	if d.pad >= 0 {
+		d.pad = int(class[d.pad])
 	}
 	for b := range d.class {
-		d.class[b] = merged[d.class[b]]
+		d.class[b] = uint16(class[d.class[b]])
 	}
-	d.classCount = len(kept)
-	d.trans = make([]int32, d.states()*len(kept))
-	for c, col := range kept {
-		for s, to := range col {
-			d.trans[s*len(kept)+c] = to
-		}
-	}
+	d.base, d.exc, d.classCount = base, exc, count
 }

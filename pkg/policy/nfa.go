@@ -4,24 +4,37 @@ package policy
 // that share their beginnings, with loops for * and **.
 type nfa struct {
 	nodes []nfaNode
+	// byteEdges of all nodes, each node's linked; the first stands for none.
+	byteEdges []byteEdge
+	none      *nodeExtra
+	// edges are those of symbols that are not single bytes.
 	edges map[nfaEdge]int32
 	sets  []byteSet
 	setID map[byteSet]int32
 }
 
+// nfaNode is kept small: there is one for nearly every byte of a long literal.
 type nfaNode struct {
-	bytes  []byteEdge
+	bytes int32 // first of its byte edges, an index into byteEdges; 0: none
+	least int32 // smallest order that can be reached from here
+	*nodeExtra
+}
+
+// nodeExtra is what few nodes have. Nodes without share an empty one: own gives
+// a node one that can be written to.
+type nodeExtra struct {
 	sets   []setEdge
 	eps    []int32
 	accept []accept // patterns that end here
 	final  []accept // patterns that end here whatever follows
 	owner  int32    // volume loops: the node they return to; else -1
-	least  int32    // smallest order that can be reached from here
 }
 
 type byteEdge struct {
-	b  byte
-	to int32
+	b    byte
+	loop bool  // into a loop: no pattern continues along it
+	next int32 // of the same node; 0: none
+	to   int32
 }
 
 type setEdge struct{ set, to int32 }
@@ -77,12 +90,24 @@ const (
 )
 
 func newNFA() *nfa {
-	return &nfa{edges: map[nfaEdge]int32{}, setID: map[byteSet]int32{}}
+	return &nfa{
+		byteEdges: make([]byteEdge, 1), none: &nodeExtra{owner: -1},
+		edges: map[nfaEdge]int32{}, setID: map[byteSet]int32{},
+	}
 }
 
 func (a *nfa) node() int32 {
-	a.nodes = append(a.nodes, nfaNode{owner: -1})
+	a.nodes = append(a.nodes, nfaNode{nodeExtra: a.none})
 	return int32(len(a.nodes) - 1)
+}
+
+// own returns what node n has besides byte edges, to be written to.
+func (a *nfa) own(n int32) *nodeExtra {
+	node := &a.nodes[n]
+	if node.nodeExtra == a.none {
+		node.nodeExtra = &nodeExtra{owner: -1}
+	}
+	return node.nodeExtra
 }
 
 func (a *nfa) set(s byteSet) int32 {
@@ -97,6 +122,9 @@ func (a *nfa) set(s byteSet) int32 {
 
 // follow returns the node behind symbol s, making it when it is new.
 func (a *nfa) follow(from int32, s symbol) int32 {
+	if s.kind == symByte {
+		return a.followByte(from, byte(s.arg))
+	}
 	key := nfaEdge{from, s.kind, s.arg}
 	if to, ok := a.edges[key]; ok {
 		return to
@@ -104,24 +132,22 @@ func (a *nfa) follow(from int32, s symbol) int32 {
 	to := a.node()
 	a.edges[key] = to
 	switch s.kind {
-	case symByte:
-		a.addByte(from, byte(s.arg), to)
 	case symSet:
 		a.addSet(from, s.arg, to)
 	case symLoop:
-		a.nodes[from].eps = append(a.nodes[from].eps, to)
+		a.addEmpty(from, to)
 		a.addSet(to, s.arg, to)
 	case symDeep:
 		// to is inside the components that ** stands for; the node behind it
 		// expects the next component's slash. Edges lead to later nodes.
 		behind := a.node()
 		a.edges[key] = behind
-		a.addByte(from, '/', to)
+		a.addLoop(from, '/', to)
 		a.addSet(to, s.arg, to)
-		a.nodes[from].eps = append(a.nodes[from].eps, behind)
-		a.nodes[to].eps = append(a.nodes[to].eps, behind)
+		a.addEmpty(from, behind)
+		a.addEmpty(to, behind)
 	case symVolume:
-		a.nodes[from].eps = append(a.nodes[from].eps, to)
+		a.addEmpty(from, to)
 		a.volumeLoop(to)
 	}
 	return a.edges[key]
@@ -132,28 +158,54 @@ func (a *nfa) follow(from int32, s symbol) int32 {
 func (a *nfa) volumeLoop(start int32) {
 	inside := func() int32 {
 		n := a.node()
-		a.nodes[n].owner = start
+		a.own(n).owner = start
 		return n
 	}
 	walk := func(from int32, text string) int32 {
 		for i := range len(text) {
 			to := inside()
-			a.addByte(from, text[i], to)
+			a.addLoop(from, text[i], to)
 			from = to
 		}
 		return from
 	}
 	dots := walk(start, "..")
-	a.addByte(walk(dots, volumeLink[2:]), '/', start)
+	a.addLoop(walk(dots, volumeLink[2:]), '/', start)
 	dir := walk(dots, volumeDir[2:])
 	a.addSet(dir, a.set(notSlash), dir)
-	a.addByte(dir, '/', start)
+	a.addLoop(dir, '/', start)
+}
+
+// followByte returns the node that a pattern's byte leads to. Edges that are not
+// of patterns, into loops, lead elsewhere.
+func (a *nfa) followByte(from int32, b byte) int32 {
+	for e := a.nodes[from].bytes; e != 0; e = a.byteEdges[e].next {
+		if edge := &a.byteEdges[e]; edge.b == b && !edge.loop {
+			return edge.to
+		}
+	}
+	to := a.node()
+	a.addByte(from, b, to)
+	return to
 }
 
 func (a *nfa) addByte(from int32, b byte, to int32) {
-	a.nodes[from].bytes = append(a.nodes[from].bytes, byteEdge{b, to})
+	a.byteEdges = append(a.byteEdges, byteEdge{b: b, next: a.nodes[from].bytes, to: to})
+	a.nodes[from].bytes = int32(len(a.byteEdges) - 1)
+}
+
+// addLoop adds a byte edge that patterns do not share.
+func (a *nfa) addLoop(from int32, b byte, to int32) {
+	a.addByte(from, b, to)
+	a.byteEdges[len(a.byteEdges)-1].loop = true
 }
 
 func (a *nfa) addSet(from, set, to int32) {
-	a.nodes[from].sets = append(a.nodes[from].sets, setEdge{set, to})
+	n := a.own(from)
+	n.sets = append(n.sets, setEdge{set, to})
+}
+
+func (a *nfa) addEmpty(from, to int32) {
+	n := a.own(from)
+	n.eps = append(n.eps, to)
 }

@@ -27,8 +27,8 @@ func (a *nfa) rank() {
 				n.least = min(n.least, a.nodes[to].least)
 			}
 		}
-		for _, e := range n.bytes {
-			see(e.to)
+		for e := n.bytes; e != 0; e = a.byteEdges[e].next {
+			see(a.byteEdges[e].to)
 		}
 		for _, e := range n.sets {
 			see(e.to)

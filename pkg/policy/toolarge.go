@@ -35,8 +35,8 @@ func (s *ruleSet) tooLarge(k Kind, err error, b *subset) error {
 		}
 	}
 	cost := make([]int, len(b.steps))
-	for _, key := range b.keys {
-		for _, n := range key {
+	for id := range int32(b.keys.len()) {
+		for _, n := range b.keys.at(id) {
 			if n >= 0 {
 				if o := b.nfa.nodes[n].least; o >= 0 && int(o) < len(cost) {
 					cost[o]++
