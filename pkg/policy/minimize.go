@@ -7,6 +7,7 @@ import "slices"
 // construction.
 func (d *dfa) minimize() *dfa {
 	out := d.quotient(d.partition())
+	out.settle()
 	out.mergeColumns()
 	return out
 }
@@ -58,22 +59,20 @@ func (d *dfa) quotient(block, first []int32) *dfa {
 }
 
 // mergeColumns gives bytes that lead to the same states everywhere one class.
+// Base rows are settled, so every cell counts.
 func (d *dfa) mergeColumns() {
-	m := newColumns(d)
-	m.split(nil)
+	m := &columns{pad: d.pad, class: make([]int32, d.classCount)}
 	for row := range d.baseRows() {
-		if m.known[row] {
-			m.split(d.base[row*d.classCount:][:d.classCount])
-		}
+		m.split(d.base[row*d.classCount:][:d.classCount])
 	}
 	targets := make([]int32, d.classCount)
 	for s := range int32(d.states()) {
-		if !m.known[d.row[s]] || m.shared(d.exceptions(s)) {
+		if m.shared(d.exceptions(s)) {
 			d.targets(s, targets)
 			m.split(targets)
 		}
 	}
-	d.keepColumns(m.class, m.count)
+	d.keepColumns(m.class, len(m.size))
 }
 
 // columns divides the classes of an automaton into those that lead to the same
@@ -82,38 +81,6 @@ type columns struct {
 	pad   int
 	class []int32 // the new class
 	size  []int32 // of a new class
-	count int
-	known []bool // of a base row: no cell of it is unknown
-}
-
-func newColumns(d *dfa) *columns {
-	d.forgetUnused()
-	m := &columns{pad: d.pad, class: make([]int32, d.classCount), known: make([]bool, d.baseRows())}
-	for row := range m.known {
-		m.known[row] = true
-		for c, to := range d.base[row*d.classCount:][:d.classCount] {
-			if to == unknown && c != d.pad {
-				m.known[row] = false
-			}
-		}
-	}
-	return m
-}
-
-// forgetUnused makes cells of base rows unknown in which all states differ.
-func (d *dfa) forgetUnused() {
-	users, over := make([]int32, d.baseRows()), make([]int32, len(d.base))
-	for s := range int32(d.states()) {
-		users[d.row[s]]++
-		for _, e := range d.exceptions(s) {
-			over[int(d.row[s])*d.classCount+int(e.class)]++
-		}
-	}
-	for cell := range d.base {
-		if over[cell] == users[cell/d.classCount] {
-			d.base[cell] = unknown
-		}
-	}
 }
 
 // split keeps columns of one class only where targets are the same. Padding
@@ -123,11 +90,9 @@ func (m *columns) split(targets []int32) {
 	ids := map[part]int32{}
 	m.size = m.size[:0]
 	for c := range m.class {
-		p := part{class: m.class[c]}
+		p := part{m.class[c], targets[c]}
 		if c == m.pad {
-			p.to = unknown - 1
-		} else if targets != nil {
-			p.to = targets[c]
+			p.to = unknown
 		}
 		id, ok := ids[p]
 		if !ok {
@@ -138,7 +103,6 @@ func (m *columns) split(targets []int32) {
 		m.class[c] = id
 		m.size[id]++
 	}
-	m.count = len(ids)
 }
 
 // shared reports whether one of the exceptions is in a class with others.
