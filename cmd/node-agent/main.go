@@ -15,6 +15,7 @@ import (
 
 // Exit codes, documented in the help of the root command.
 const (
+	exitFindings    = 1   // a tool found something, such as a test case that failed
 	exitUsage       = 2   // wrong use, or a policy with errors
 	exitUnsupported = 3   // this machine cannot enforce
 	exitInternal    = 125 // the agent itself failed
@@ -57,10 +58,10 @@ func rootCommand() *cobra.Command {
 		Long: `node-agent enforces SafeClaw policies for AI agents in the kernel, with BPF LSM:
 which files a program reads and writes, what it executes, where it connects.
 
-Exit codes: 0 success; 2 wrong use, or a policy with errors; 3 this machine
-cannot enforce (nothing was run); 125 the agent itself failed. "run" otherwise
-ends with its program's status: 127 not found, 126 not executable, 128+n killed
-by signal n. "audit verify" has codes of its own.`,
+Exit codes: 0 success; 1 a tool has findings; 2 wrong use, or a policy with
+errors; 3 this machine cannot enforce (nothing was run); 125 the agent itself
+failed. "run" otherwise ends with its program's status: 127 not found, 126 not
+executable, 128+n killed by signal n. "audit verify" has codes of its own.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -16,15 +16,24 @@ import (
 // exit code. Errors are printed to the process's own standard error.
 func command(t *testing.T, stdin string, args ...string) (out string, code int) {
 	t.Helper()
-	var b bytes.Buffer
+	out, _, code = commandWithErrors(t, stdin, args...)
+	return out, code
+}
+
+// commandWithErrors is command, and also returns what went to standard error
+// besides the error that ends it.
+func commandWithErrors(t *testing.T, stdin string, args ...string) (out, errs string, code int) {
+	t.Helper()
+	var b, e bytes.Buffer
 	c := rootCommand()
 	c.SetArgs(args)
 	c.SetOut(&b)
+	c.SetErr(&e)
 	c.SetIn(strings.NewReader(stdin))
 	if err := c.ExecuteContext(t.Context()); err != nil {
-		return b.String(), report(err)
+		return b.String(), e.String(), report(err)
 	}
-	return b.String(), 0
+	return b.String(), e.String(), 0
 }
 
 const (

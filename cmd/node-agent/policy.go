@@ -10,6 +10,9 @@ func policyCommand() *cobra.Command {
 Exit codes: 0 success; 1 findings, such as a test case that failed; 2 an error
 in a policy, or wrong use.`,
 	}
-	c.AddCommand(policyCheckCommand(), policyBaselineCommand(), policySchemaCommand(), policyDiffCommand())
+	c.AddCommand(
+		policyCheckCommand(), policyDiffCommand(), policyImportCommand(),
+		policyBaselineCommand(), policySchemaCommand(),
+	)
 	return c
 }

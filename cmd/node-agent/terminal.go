@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 )
 
 // useColor reports whether w is a terminal whose user did not ask for plain text.
@@ -24,4 +26,17 @@ const (
 func printable(s string) string {
 	q := fmt.Sprintf("%q", s)
 	return q[1 : len(q)-1]
+}
+
+// sentence is printable for text that has quotes of its own.
+func sentence(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(printable(string(r)))
+		}
+	}
+	return b.String()
 }
