@@ -11,8 +11,8 @@ Exit codes: 0 success; 1 findings, such as a test case that failed; 2 an error
 in a policy, or wrong use.`,
 	}
 	c.AddCommand(
-		policyCheckCommand(), policyDiffCommand(), policyImportCommand(),
-		policyBaselineCommand(), policySchemaCommand(),
+		policyCheckCommand(), policyBaselineCommand(), policySchemaCommand(), policyImportCommand(),
+		policyLintCommand(), policyDiffCommand(),
 	)
 	return c
 }

@@ -57,11 +57,16 @@ func (s *ruleSet) info() []RuleInfo {
 	return out
 }
 
-func (r numbered) name() string {
-	name := r.ID
-	if name == "" {
-		name = fmt.Sprintf("rules[%d]", r.Index)
+// Name returns the rule's id, or "rules[N]".
+func (r *Rule) Name() string {
+	if r.ID == "" {
+		return fmt.Sprintf("rules[%d]", r.Index)
 	}
+	return r.ID
+}
+
+func (r numbered) name() string {
+	name := r.Name()
 	if r.origin != OriginUser {
 		name = r.origin.String() + "/" + name
 	}

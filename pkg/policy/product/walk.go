@@ -17,7 +17,8 @@ type states [maxMachines]policy.State
 type walk struct {
 	shape    shape
 	machines []policy.Machine
-	groups   [][]byte // bytes that nothing tells apart, the nicest of each first
+	groups   [][]byte             // bytes that nothing tells apart, the nicest of each first
+	hopeless func(at states) bool // whether nothing that follows is of interest
 	nodes    []walkNode
 	seen     map[walkKey]struct{}
 }
@@ -36,8 +37,8 @@ type walkNode struct {
 // visitor is called with the states of the machines and the way there.
 type visitor func(at states, subject func() []byte)
 
-func run(sh shape, machines []policy.Machine, visit visitor) {
-	w := &walk{shape: sh, machines: machines, seen: map[walkKey]struct{}{}}
+func run(sh shape, machines []policy.Machine, hopeless func(states) bool, visit visitor) {
+	w := &walk{shape: sh, machines: machines, hopeless: hopeless, seen: map[walkKey]struct{}{}}
 	w.group()
 	var start walkKey
 	for i, m := range machines {
@@ -49,7 +50,9 @@ func run(sh shape, machines []policy.Machine, visit visitor) {
 		if sh.done(n.shape) {
 			visit(n.states, func() []byte { return w.subject(i) })
 		}
-		w.expand(int32(i))
+		if !w.hopeless(n.states) {
+			w.expand(int32(i))
+		}
 	}
 }
 
