@@ -64,6 +64,9 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 		builtin(x, RULE_NO_POLICY, 0);
 		return 1;
 	}
+	/* Nobody reads arguments yet: pkg/loader refuses policies that need them. */
+	if (x->o.cond)
+		command_settle(&x->t, 0, &x->o);
 	if (r->also_read && x->o.allow) {
 		struct outcome read = {};
 

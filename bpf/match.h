@@ -12,7 +12,10 @@ struct outcome {
 	u64 hash; /* of the subject */
 	u16 rule;
 	u8 allow;
-	u8 flags; /* ROW_... */
+	u8 flags;   /* ROW_... */
+	u16 cond;   /* COND_COMMAND: open until the command is known */
+	u16 class;  /* of a classifier's subject */
+	u32 vector; /* of cond */
 };
 
 /*
@@ -25,6 +28,8 @@ struct tables {
 	u32 flags;
 	u32 entrypoint;
 	u64 id;
+	u32 exe;  /* class of the acting process's executable by these tables, 0: not known */
+	u32 name; /* class of the address's name, 0: none */
 };
 
 struct pass {
@@ -37,6 +42,9 @@ struct pass {
 	u32 off;
 	u32 absorbing;
 };
+
+/* A state of the command classifier that has read nothing. */
+#define STATE_START (~0u)
 
 /* Offsets of u16 columns within a blob of the class. */
 #define COLUMN_MASK(size) ((size) - 2)
@@ -121,14 +129,47 @@ static __always_inline int tables_of(u32 slot, struct tables *t)
 	t->flags = h->flags;
 	t->entrypoint = h->entrypoint;
 	t->id = h->id;
+	t->exe = 0;
+	t->name = 0;
 	return 1;
 }
 
-static __always_inline int pass(const u8 *blob, struct scratch *s, u32 pos, u32 kind, struct outcome *o, u32 size)
+static __always_inline const struct verdict_row *row_at(const u8 *blob, u32 index, u32 size)
+{
+	const struct table_header *h = (const struct table_header *)blob;
+	u64 ix = h->rows_off + 16 * (u64)index;
+
+	return (const struct verdict_row *)(blob + (ix & ROW_MASK(size)));
+}
+
+/* The row of the state, its conditions followed as far as they are known. */
+static __always_inline void settle(const u8 *blob, struct tables *t, u64 off, u32 state, struct outcome *o, u32 size)
+{
+	u64 ix = off + ((u64)state << 6);
+	const struct verdict_row *row = row_at(blob, *(const u16 *)(blob + (ix & COLUMN_MASK(size))), size);
+	u32 launcher = row->flags & ROW_LAUNCHER;
+
+	o->class = row->class;
+	if (row->cond == COND_EXE) {
+		ix = row->vector + 2 * (u64)t->exe;
+		row = row_at(blob, *(const u16 *)(blob + (ix & COLUMN_MASK(size))), size);
+	}
+	if (row->cond == COND_NAME) {
+		ix = row->vector + 2 * (u64)t->name;
+		row = row_at(blob, *(const u16 *)(blob + (ix & COLUMN_MASK(size))), size);
+	}
+	o->rule = row->rule;
+	o->allow = row->decision == 1;
+	o->flags = row->flags | launcher;
+	o->cond = row->cond;
+	o->vector = row->vector;
+}
+
+static __always_inline int pass(const u8 *blob, struct tables *t, struct scratch *s, u32 pos, u32 kind,
+				struct outcome *o, u32 size)
 {
 	const struct table_header *h = (const struct table_header *)blob;
 	const struct automaton *au = &h->automata[kind & (KINDS - 1)];
-	const struct verdict_row *row;
 	struct pass m = {
 		.blob = blob,
 		.classes = blob + TABLE_CLASSES + 256 * (kind & (KINDS - 1)),
@@ -140,7 +181,6 @@ static __always_inline int pass(const u8 *blob, struct scratch *s, u32 pos, u32 
 		.absorbing = au->absorbing,
 	};
 	u32 rounds = (PATH_END + TABLE_BLOCK - 1 - pos) / TABLE_BLOCK;
-	u64 ix;
 
 	if (!au->units)
 		return 0;
@@ -148,18 +188,7 @@ static __always_inline int pass(const u8 *blob, struct scratch *s, u32 pos, u32 
 		bpf_loop(rounds, block_small, &m, 0);
 	else
 		bpf_loop(rounds, block_large, &m, 0);
-	ix = m.off + ((u64)m.state << 6);
-	ix = h->rows_off + 16 * (u64) * (const u16 *)(blob + (ix & COLUMN_MASK(size)));
-	row = (const struct verdict_row *)(blob + (ix & ROW_MASK(size)));
-	o->rule = row->rule;
-	o->allow = row->decision == 1;
-	o->flags = row->flags;
-	if (row->cond) {
-		/* A condition that this version does not know. */
-		o->rule = RULE_INTERNAL;
-		o->allow = 0;
-		o->flags = 0;
-	}
+	settle(blob, t, m.off, m.state, o, size);
 	o->hash = m.hash;
 	return 1;
 }
@@ -168,8 +197,8 @@ static __always_inline int pass(const u8 *blob, struct scratch *s, u32 pos, u32 
 static __noinline int match(struct tables *t, struct scratch *s, u32 pos, u32 kind, struct outcome *o)
 {
 	if (t->large)
-		return pass(t->large, s, pos, kind, o, TABLE_LARGE);
+		return pass(t->large, t, s, pos, kind, o, TABLE_LARGE);
 	if (t->small)
-		return pass(t->small, s, pos, kind, o, TABLE_SMALL);
+		return pass(t->small, t, s, pos, kind, o, TABLE_SMALL);
 	return 0;
 }

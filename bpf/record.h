@@ -7,7 +7,7 @@
  * under `onAuditLoss: deny`.
  */
 #pragma once
-#include "match.h"
+#include "command.h"
 #include "task.h"
 
 /* One judged action. */

@@ -12,10 +12,10 @@
 
 /* Policy tables: docs/format/policy.md. */
 #define TABLE_MAGIC 0x54504353
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2
 #define TABLE_SMALL (1u << 18)
 #define TABLE_LARGE (1u << 22)
-#define TABLE_CLASSES 320 /* offset of the byte-class tables */
+#define TABLE_CLASSES 640 /* offset of the byte-class tables */
 #define TABLE_BLOCK 16	  /* bytes a step of the kernel's loop reads */
 #define TABLE_OBSERVE 1
 #define TABLE_AUDIT_LOSS_DENY 2
@@ -33,7 +33,10 @@ enum kind {
 	KIND_MAP,
 	KIND_HOST,
 	KIND_ADDR,
-	KINDS = 8,
+	KIND_EXE,     /* classifies the acting process's executable */
+	KIND_COMMAND, /* classifies a program and its arguments; NUL is a symbol */
+	KIND_NAME,    /* classifies the name that an address is bound to */
+	KINDS = 16,
 };
 
 enum rule {
@@ -86,15 +89,16 @@ enum event_kind {
 	EVENT_DECISION = 1,
 };
 
-/* Header of a verdict row's neighbourhood: the policy blob's first 320 bytes. */
+/* The policy blob's first 640 bytes. */
 struct automaton {
 	u32 off;
 	u32 units;
-	u16 start;
-	u16 absorbing;
+	u32 start;
+	u32 absorbing;
 	u16 classes;
-	u16 reserved0;
-	u8 reserved[16];
+	u16 encoding;
+	u32 outcomes;
+	u8 reserved[8];
 };
 
 struct table_header {
@@ -107,7 +111,13 @@ struct table_header {
 	u32 rows_off;
 	u32 rows;
 	u8 entrypoint; /* enum entrypoint */
-	u8 reserved[31];
+	u8 dns_max_label;
+	u16 dns_types;
+	u32 dns_rate;
+	u32 builtin;
+	u8 reserved0[20];
+	u16 dns_type[16];
+	u8 reserved1[32];
 	struct automaton automata[KINDS];
 };
 
@@ -126,9 +136,19 @@ struct verdict_row {
 	u16 rule;
 	u8 decision;
 	u8 flags;
-	u16 cond;
-	u16 next;
-	u8 reserved[8];
+	u8 cond; /* enum condition */
+	u8 reserved0;
+	u16 class;
+	u32 vector;
+	u32 reserved1;
+};
+
+/* What a verdict may depend on beside its subject. */
+enum condition {
+	COND_NONE,
+	COND_EXE,
+	COND_COMMAND,
+	COND_NAME,
 };
 
 /* bindings: cgroup id -> what gates the tasks that exec in it. */
@@ -274,6 +294,7 @@ struct abi {
 	enum verdict verdict;
 	enum hook hook;
 	enum event_kind event_kind;
+	enum condition condition;
 	struct counted_key counted_key;
 	struct counted_value counted_value;
 	struct table_header table_header;

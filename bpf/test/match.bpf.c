@@ -4,16 +4,21 @@
  * be compared with policy.Tables.Match on any machine. The test writes the
  * subject into scratch slot 0 as the path walk would.
  */
-#include "../match.h"
+#include "../command.h"
 
 struct match_run {
 	u32 slot;
 	u32 pos; /* of the subject in the slot */
 	u32 kind;
+	u32 exe; /* classes that are known, see docs/format/policy.md */
+	u32 name;
+	u32 command;
 	u32 found; /* from here on: results */
 	u32 rule;
 	u32 allow;
 	u32 flags;
+	u32 open;  /* the verdict depended on the command */
+	u32 class; /* of a classifier */
 	u32 reserved;
 	u64 hash;
 };
@@ -31,7 +36,16 @@ int run_match(struct match_run *r)
 		return -1;
 	if (!tables_of(r->slot, &t))
 		return -2;
+	if (r->kind == KIND_COMMAND) {
+		r->class = command_class(&t, command_feed(&t, s, pos, PATH_END - pos, STATE_START));
+		return 0;
+	}
+	t.exe = r->exe;
+	t.name = r->name;
 	r->found = match(&t, s, pos, r->kind, &o);
+	r->open = o.cond == COND_COMMAND;
+	command_settle(&t, r->command, &o);
+	r->class = o.class;
 	r->rule = o.rule;
 	r->allow = o.allow;
 	r->flags = o.flags;

@@ -14,6 +14,7 @@ import (
 
 	"github.com/authensor/safeclaw-node-agent/pkg/agent"
 	"github.com/authensor/safeclaw-node-agent/pkg/audit"
+	"github.com/authensor/safeclaw-node-agent/pkg/loader"
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
 
@@ -103,6 +104,9 @@ func runGated(ctx context.Context, f runFlags, args []string) error {
 	}
 	if o.Tables, err = policy.Compile(p, opts); err != nil {
 		return &exitError{exitUsage, err}
+	}
+	if err := loader.Enforceable(o.Tables); err != nil {
+		return &exitError{exitUsage, fmt.Errorf("%s: %w", f.policy, err)}
 	}
 	o.PolicyName = f.policy
 	if o.LogDir == "" {

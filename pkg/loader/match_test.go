@@ -46,19 +46,7 @@ func TestMatcher(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("guest only: loading programs needs root")
 	}
-	spec, err := loadMatcher()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := safeclawSettings{HashKey: [3]uint64{0x0123456789abcdef, 0xfedcba9876543210, 0x9e3779b97f4a7c15}}
-	if err := spec.Variables["settings"].Set(s); err != nil {
-		t.Fatal(err)
-	}
-	coll, err := ebpf.NewCollection(spec)
-	if err != nil {
-		t.Fatalf("%+v", err)
-	}
-	defer coll.Close()
+	coll := newMatcher(t).coll
 	rounds := 4000
 	if os.Getenv("SAFECLAW_LONG") != "" {
 		rounds = 100_000
@@ -89,7 +77,7 @@ func TestMatcher(t *testing.T) {
 			k := policy.Kind(rng.IntN(7))
 			sub := randomSubject(rng, k, words)
 			want := tab.Match(k, sub)
-			got, err := m.match(k, sub)
+			got, err := m.match(k, sub, policy.Classes{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,14 +139,17 @@ func (m *matcher) install(tab *policy.Tables) error {
 
 const pathEnd = 4096 // PATH_END of bpf/types.h
 
-func (m *matcher) match(k policy.Kind, sub []byte) (*matcherMatchRun, error) {
+func (m *matcher) match(k policy.Kind, sub []byte, c policy.Classes) (*matcherMatchRun, error) {
 	pos := pathEnd - len(sub)
 	clear(m.buf.Buf[:pos])
 	copy(m.buf.Buf[pos:], sub)
 	if err := m.coll.Maps["scratch"].Put(uint32(0), &m.buf); err != nil {
 		return nil, err
 	}
-	run := matcherMatchRun{Slot: m.slot, Pos: uint32(pos), Kind: uint32(k)}
+	run := matcherMatchRun{
+		Slot: m.slot, Pos: uint32(pos), Kind: uint32(k),
+		Exe: uint32(c.Exe), Name: uint32(c.Name), Command: uint32(c.Command),
+	}
 	in := make([]byte, binary.Size(run))
 	if _, err := binary.Encode(in, binary.LittleEndian, run); err != nil {
 		return nil, err

@@ -43,6 +43,9 @@ const (
 // InstallPolicy puts a policy into a free slot and returns the slot's number.
 // Identical tables share no slot: the caller decides about sharing.
 func (g *Gate) InstallPolicy(t *policy.Tables) (uint32, error) {
+	if err := Enforceable(t); err != nil {
+		return 0, fmt.Errorf("install policy: %w", err)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	first, n, class := uint32(0), uint32(slotsSmall), 0
@@ -63,6 +66,9 @@ func (g *Gate) InstallPolicy(t *policy.Tables) (uint32, error) {
 // ReplacePolicy swaps the tables of a slot. Every task sees the old or the new
 // policy whole; when the call returns the new one is in force.
 func (g *Gate) ReplacePolicy(n uint32, t *policy.Tables) error {
+	if err := Enforceable(t); err != nil {
+		return fmt.Errorf("replace policy: %w", err)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.slots[n]

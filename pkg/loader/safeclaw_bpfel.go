@@ -21,6 +21,8 @@ type safeclawAbi struct {
 	Verdict    uint32
 	Hook       uint32
 	EventKind  uint32
+	Condition  uint32
+	_          [4]byte
 	CountedKey struct {
 		_        structs.HostLayout
 		Cgroup   uint64
@@ -41,36 +43,45 @@ type safeclawAbi struct {
 		TableId uint64
 	}
 	TableHeader struct {
-		_          structs.HostLayout
-		Magic      uint32
-		Version    uint16
-		Flags      uint16
-		Size       uint32
-		Rules      uint32
-		Id         uint64
-		RowsOff    uint32
-		Rows       uint32
-		Entrypoint uint8
-		Reserved   [31]uint8
-		Automata   [8]struct {
+		_           structs.HostLayout
+		Magic       uint32
+		Version     uint16
+		Flags       uint16
+		Size        uint32
+		Rules       uint32
+		Id          uint64
+		RowsOff     uint32
+		Rows        uint32
+		Entrypoint  uint8
+		DnsMaxLabel uint8
+		DnsTypes    uint16
+		DnsRate     uint32
+		Builtin     uint32
+		Reserved0   [20]uint8
+		DnsType     [16]uint16
+		Reserved1   [32]uint8
+		Automata    [16]struct {
 			_         structs.HostLayout
 			Off       uint32
 			Units     uint32
-			Start     uint16
-			Absorbing uint16
+			Start     uint32
+			Absorbing uint32
 			Classes   uint16
-			Reserved0 uint16
-			Reserved  [16]uint8
+			Encoding  uint16
+			Outcomes  uint32
+			Reserved  [8]uint8
 		}
 	}
 	VerdictRow struct {
-		_        structs.HostLayout
-		Rule     uint16
-		Decision uint8
-		Flags    uint8
-		Cond     uint16
-		Next     uint16
-		Reserved [8]uint8
+		_         structs.HostLayout
+		Rule      uint16
+		Decision  uint8
+		Flags     uint8
+		Cond      uint8
+		Reserved0 uint8
+		Class     uint16
+		Vector    uint32
+		Reserved1 uint32
 	}
 }
 
@@ -200,14 +211,17 @@ const (
 type safeclawKind uint32
 
 const (
-	safeclawKindKIND_READ   safeclawKind = 0
-	safeclawKindKIND_WRITE  safeclawKind = 1
-	safeclawKindKIND_DELETE safeclawKind = 2
-	safeclawKindKIND_EXEC   safeclawKind = 3
-	safeclawKindKIND_MAP    safeclawKind = 4
-	safeclawKindKIND_HOST   safeclawKind = 5
-	safeclawKindKIND_ADDR   safeclawKind = 6
-	safeclawKindKINDS       safeclawKind = 8
+	safeclawKindKIND_READ    safeclawKind = 0
+	safeclawKindKIND_WRITE   safeclawKind = 1
+	safeclawKindKIND_DELETE  safeclawKind = 2
+	safeclawKindKIND_EXEC    safeclawKind = 3
+	safeclawKindKIND_MAP     safeclawKind = 4
+	safeclawKindKIND_HOST    safeclawKind = 5
+	safeclawKindKIND_ADDR    safeclawKind = 6
+	safeclawKindKIND_EXE     safeclawKind = 7
+	safeclawKindKIND_COMMAND safeclawKind = 8
+	safeclawKindKIND_NAME    safeclawKind = 9
+	safeclawKindKINDS        safeclawKind = 16
 )
 
 type safeclawRule uint32
@@ -253,26 +267,33 @@ type safeclawSettings struct {
 }
 
 type safeclawTableHeader struct {
-	_          structs.HostLayout
-	Magic      uint32
-	Version    uint16
-	Flags      uint16
-	Size       uint32
-	Rules      uint32
-	Id         uint64
-	RowsOff    uint32
-	Rows       uint32
-	Entrypoint uint8
-	Reserved   [31]uint8
-	Automata   [8]struct {
+	_           structs.HostLayout
+	Magic       uint32
+	Version     uint16
+	Flags       uint16
+	Size        uint32
+	Rules       uint32
+	Id          uint64
+	RowsOff     uint32
+	Rows        uint32
+	Entrypoint  uint8
+	DnsMaxLabel uint8
+	DnsTypes    uint16
+	DnsRate     uint32
+	Builtin     uint32
+	Reserved0   [20]uint8
+	DnsType     [16]uint16
+	Reserved1   [32]uint8
+	Automata    [16]struct {
 		_         structs.HostLayout
 		Off       uint32
 		Units     uint32
-		Start     uint16
-		Absorbing uint16
+		Start     uint32
+		Absorbing uint32
 		Classes   uint16
-		Reserved0 uint16
-		Reserved  [16]uint8
+		Encoding  uint16
+		Outcomes  uint32
+		Reserved  [8]uint8
 	}
 }
 
@@ -285,13 +306,15 @@ const (
 )
 
 type safeclawVerdictRow struct {
-	_        structs.HostLayout
-	Rule     uint16
-	Decision uint8
-	Flags    uint8
-	Cond     uint16
-	Next     uint16
-	Reserved [8]uint8
+	_         structs.HostLayout
+	Rule      uint16
+	Decision  uint8
+	Flags     uint8
+	Cond      uint8
+	Reserved0 uint8
+	Class     uint16
+	Vector    uint32
+	Reserved1 uint32
 }
 
 // Names of all BPF objects in the ELF.

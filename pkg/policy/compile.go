@@ -17,9 +17,6 @@ type Options struct {
 
 // Compile turns a policy into tables. The same input gives the same bytes.
 func Compile(p *Policy, o Options) (*Tables, error) {
-	if err := pending(p, o.Floor); err != nil {
-		return nil, err
-	}
 	rs, err := newRuleSet(p, o)
 	if err != nil {
 		return nil, err
@@ -31,9 +28,14 @@ func Compile(p *Policy, o Options) (*Tables, error) {
 		Observe:    rs.observe,
 		Capped:     rs.capped,
 	}
-	var l layout
-	for k := range Kind(numKinds) {
-		d, err := rs.automaton(k)
+	t.Needs = rs.needs()
+	v := &verdicts{rs: rs, ids: map[string]int32{}}
+	l := layout{verdicts: v}
+	for _, k := range buildOrder {
+		if k.classifies() && len(rs.list(k).steps) == 0 {
+			continue
+		}
+		d, err := v.automaton(k)
 		if err != nil {
 			return nil, err
 		}
@@ -44,13 +46,42 @@ func Compile(p *Policy, o Options) (*Tables, error) {
 	return t, l.write(t, rs)
 }
 
+// buildOrder has the classifiers first: what the others say is by class.
+var buildOrder = [numKinds]Kind{
+	KindExe, KindCommand, KindName,
+	KindRead, KindWrite, KindDelete, KindExec, KindMap, KindHost, KindAddr,
+}
+
 // automaton builds the minimal automaton of a kind.
-func (s *ruleSet) automaton(k Kind) (*dfa, error) {
-	g := s.gather(k)
-	b := newSubset(g, k)
+func (v *verdicts) automaton(k Kind) (*dfa, error) {
+	g := v.rs.gather(k)
+	b := newSubset(g, k, v)
 	d, err := b.build()
 	if err != nil {
-		return nil, s.tooLarge(k, err, b)
+		return nil, v.tooLarge(k, err, b)
 	}
 	return d.minimize(), nil
 }
+
+// needs lists the parts of the language that the tables rely on an enforcer to
+// know, beside verdicts on the subjects alone.
+func (s *ruleSet) needs() []string {
+	var out []string
+	for _, n := range []struct {
+		name string
+		used bool
+	}{
+		{"exe", len(s.exes.steps) > 0},
+		{"command", len(s.commands.steps) > 0},
+		{"builtin", len(s.pol.Builtin) > 0},
+		{"dns", s.pol.DNS.used()},
+		{"connections: cut", s.pol.Connections == "cut"},
+	} {
+		if n.used {
+			out = append(out, n.name)
+		}
+	}
+	return out
+}
+
+func (d *DNS) used() bool { return len(d.Types) > 0 || d.TCP || d.MaxLabel > 0 || d.Rate > 0 }

@@ -4,13 +4,13 @@ import "slices"
 
 // Besides nodes, a set holds facts that stay true whatever follows, as negative
 // numbers: a condition of a step holds, or (wholeStep) the step matches.
-const wholeStep = 7 // a step has at most 6 conditions, one for each operator
+const wholeStep = 15 // a step has at most 12 conditions: 6 operators on path and on command
 
-func factOf(order int32, condition uint8) int32 { return -1 - order<<3 - int32(condition) }
+func factOf(order int32, condition uint8) int32 { return -1 - order<<4 - int32(condition) }
 
 func takeFact(n int32) (order int32, condition uint8) {
 	n = -1 - n
-	return n >> 3, uint8(n & 7)
+	return n >> 4, uint8(n & 15)
 }
 
 // decide finds the verdict of a set of nodes, and drops the nodes that can no
@@ -28,10 +28,9 @@ func (b *subset) decide(set []int32) ([]int32, verdictRow) {
 			continue
 		}
 		order, condition := takeFact(n)
-		if condition == wholeStep {
+		b.votes[order] |= 1 << condition
+		if condition == wholeStep && b.steps[order].decides() {
 			decided = min(decided, order)
-		} else {
-			b.votes[order] |= 1 << condition
 		}
 	}
 	for _, n := range set {
@@ -46,7 +45,7 @@ func (b *subset) decide(set []int32) ([]int32, verdictRow) {
 			matched = min(matched, b.vote(b.nfa.nodes[n].accept, marks), b.vote(b.nfa.nodes[n].final, marks))
 		}
 	}
-	row := b.steps[matched].row()
+	row := b.verdict(b.candidates(matched))
 	if marks&isLauncher != 0 {
 		row.flags |= flagLauncher
 	}
@@ -63,9 +62,15 @@ func (b *subset) prune(set []int32, decided int32) []int32 {
 		}
 	}
 	for order, conditions := range b.votes {
-		for c := uint8(0); order < decided && c < wholeStep; c++ {
-			if conditions>>c&1 != 0 {
-				out = append(out, factOf(order, c))
+		switch {
+		case order >= decided:
+		case conditions>>wholeStep != 0:
+			out = append(out, factOf(order, wholeStep))
+		default:
+			for c := uint8(0); c < wholeStep; c++ {
+				if conditions>>c&1 != 0 {
+					out = append(out, factOf(order, c))
+				}
 			}
 		}
 	}
@@ -73,6 +78,20 @@ func (b *subset) prune(set []int32, decided int32) []int32 {
 		out = append(out, factOf(decided, wholeStep))
 	}
 	return out
+}
+
+// candidates lists, in order, the steps whose subject matches, up to the first
+// that nothing else can keep from deciding.
+func (b *subset) candidates(decided int32) []int32 {
+	out := b.list[:0]
+	for order, conditions := range b.votes {
+		if order < decided && conditions>>wholeStep != 0 {
+			out = append(out, order)
+		}
+	}
+	slices.Sort(out)
+	b.list = append(out, decided)
+	return b.list
 }
 
 // onlyFacts reports whether all that a node says is in the facts of its set.
@@ -98,8 +117,8 @@ func marksOf(accepts []accept) (marks mark) {
 	return marks
 }
 
-// vote counts the conditions that accepting patterns meet and returns the
-// smallest order whose conditions are all met, among those that it touches.
+// vote counts the conditions that accepting patterns meet, and notes the steps
+// whose conditions are all met. It returns the first of these that decides.
 func (b *subset) vote(accepts []accept, marks mark) int32 {
 	least := int32(len(b.steps) - 1)
 	for _, acc := range accepts {
@@ -107,8 +126,11 @@ func (b *subset) vote(accepts []accept, marks mark) int32 {
 			continue
 		}
 		b.votes[acc.order] |= 1 << acc.condition
-		if b.votes[acc.order] == 1<<b.conditions[acc.order]-1 {
-			least = min(least, acc.order)
+		if all := uint16(1)<<b.conditions[acc.order] - 1; b.votes[acc.order]&all == all {
+			b.votes[acc.order] |= 1 << wholeStep
+			if b.steps[acc.order].decides() {
+				least = min(least, acc.order)
+			}
 		}
 	}
 	return least

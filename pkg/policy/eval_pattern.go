@@ -4,19 +4,19 @@ import "strings"
 
 // matchesPath compares a path with one pattern. links lets the directories
 // that kubelet keeps inside volumes pass: see isVolumeLink.
-func (s *evalSubject) matchesPath(p *pathPattern, links bool) bool {
+func matchesPath(p *pathPattern, path string, links bool) bool {
 	switch p.kind {
 	case patSuffix:
-		return strings.HasSuffix(s.text, p.text)
+		return strings.HasSuffix(path, p.text)
 	case patContains:
-		return strings.Contains(s.text, p.text)
+		return strings.Contains(path, p.text)
 	}
-	if !strings.HasPrefix(s.text, "/") || strings.Contains(s.text, "\x00") {
+	if !strings.HasPrefix(path, "/") || strings.Contains(path, "\x00") {
 		return false
 	}
 	var names []string // "/" has none
-	if s.text != "/" {
-		names = strings.Split(s.text[1:], "/")
+	if path != "/" {
+		names = strings.Split(path[1:], "/")
 	} else if p.kind == patPrefix {
 		names = []string{""}
 	}
@@ -27,48 +27,55 @@ func (s *evalSubject) matchesPath(p *pathPattern, links bool) bool {
 		}
 		leading++
 	}
-	m := pathMatcher{prefix: p.kind == patPrefix, all: p.components}
-	if links {
-		m.links = leading
+	if !links {
+		leading = 0
 	}
-	return m.match(0, names)
+	return matchesComponents(p, names, leading)
 }
 
-type pathMatcher struct {
-	all    []component
-	prefix bool // the last component is the beginning of a name
-	links  int  // volume links may stand before components 1 to links
+// matchesComponents compares components with names. at holds how many names
+// the components so far may stand for; volume links may stand before the
+// components 1 to links.
+func matchesComponents(p *pathPattern, names []string, links int) bool {
+	end := len(names)
+	at := make([]bool, end+1)
+	at[0] = true
+	for i, c := range p.components {
+		if i >= 1 && i <= links {
+			for from := range end {
+				at[from+1] = at[from+1] || at[from] && isVolumeLink(names[from])
+			}
+		}
+		if c.deep {
+			at = fill(at)
+			continue
+		}
+		next := make([]bool, end+1)
+		for from := range end {
+			if !at[from] {
+				continue
+			}
+			if p.kind == patPrefix && i == len(p.components)-1 {
+				if beginsWith(c.tokens, names[from]) {
+					return true
+				}
+				continue
+			}
+			next[from+1] = matchesName(c.tokens, names[from])
+		}
+		at = next
+	}
+	return p.kind != patPrefix && at[end]
 }
 
-// match compares the components from i on with names.
-func (m *pathMatcher) match(i int, names []string) bool {
-	if i == len(m.all) {
-		return len(names) == 0
-	}
-	c := m.all[i]
-	if c.deep {
-		for skip := 0; skip <= len(names); skip++ {
-			if m.match(i+1, names[skip:]) {
-				return true
-			}
+// beginsWith reports whether the tokens match some beginning of a name.
+func beginsWith(tokens []token, name string) bool {
+	for n := 0; n <= len(name); n++ {
+		if matchesTokens(tokens, name[:n]) {
+			return true
 		}
-		return false
 	}
-	if len(names) == 0 {
-		return false
-	}
-	if i >= 1 && i <= m.links && len(names) > 1 && isVolumeLink(names[0]) && m.match(i, names[1:]) {
-		return true
-	}
-	if m.prefix && i == len(m.all)-1 {
-		for n := 0; n <= len(names[0]); n++ {
-			if matchesTokens(c.tokens, names[0][:n]) {
-				return true
-			}
-		}
-		return false
-	}
-	return matchesName(c.tokens, names[0]) && m.match(i+1, names[1:])
+	return false
 }
 
 // matchesName compares one component with a name, which is never empty.
@@ -76,47 +83,49 @@ func matchesName(tokens []token, name string) bool {
 	return name != "" && matchesTokens(tokens, name)
 }
 
-func matchesTokens(tokens []token, rest string) bool {
-	if len(tokens) == 0 {
-		return rest == ""
-	}
-	t, more := tokens[0], tokens[1:]
-	if t.kind == tokAny {
-		for i := 0; i <= len(rest); i++ {
-			if matchesTokens(more, rest[i:]) {
-				return true
-			}
+// matchesTokens compares tokens with a text. at holds how many bytes the
+// tokens so far may stand for.
+func matchesTokens(tokens []token, text string) bool {
+	at := make([]bool, len(text)+1)
+	at[0] = true
+	for _, t := range tokens {
+		if t.kind == tokAny {
+			at = fill(at)
+			continue
 		}
-		return false
+		next := make([]bool, len(text)+1)
+		for i := range len(text) {
+			next[i+1] = (at[i] || t.kind == tokDigits && next[i]) && t.matches(text[i])
+		}
+		at = next
 	}
-	if rest == "" {
-		return false
-	}
-	switch c := rest[0]; t.kind {
+	return at[len(text)]
+}
+
+// matches compares a token for one byte with it.
+func (t token) matches(b byte) bool {
+	switch t.kind {
 	case tokByte:
-		return t.b == c && matchesTokens(more, rest[1:])
+		return t.b == b
 	case tokOne:
-		return matchesTokens(more, rest[1:])
+		return b != 0
 	case tokSet:
-		return t.set.has(c) && matchesTokens(more, rest[1:])
+		return t.set.has(b)
 	case tokDigits:
-		if c < '0' || c > '9' {
-			return false
-		}
-		return matchesTokens(more, rest[1:]) || matchesTokens(tokens, rest[1:])
+		return '0' <= b && b <= '9'
 	}
 	return false
 }
 
 // matchesHost compares a host name with one pattern.
-func (s *evalSubject) matchesHost(p *hostPattern) bool {
+func matchesHost(p *hostPattern, name string) bool {
 	switch p.kind {
 	case hostExact:
-		return s.text == p.text
+		return name == p.text
 	case hostSuffix:
-		return len(s.text) > len(p.text) && strings.HasSuffix(s.text, p.text)
+		return len(name) > len(p.text) && strings.HasSuffix(name, p.text)
 	}
-	names := strings.Split(s.text, ".")
+	names := strings.Split(name, ".")
 	if len(names) != len(p.labels) {
 		return false
 	}

@@ -2,8 +2,9 @@ package policy
 
 import (
 	"errors"
-	"math/rand/v2"
 	"testing"
+
+	"github.com/authensor/safeclaw-node-agent/internal/testkit/policygen"
 )
 
 // FuzzParse looks for a panic, and for an error without a place.
@@ -41,8 +42,8 @@ func FuzzEquality(f *testing.F) {
 	f.Add(string(referenceSource(f)), uint8(0), []byte("/app/data/x"), uint64(1))
 	f.Add("version: 1\nrules: [{action: file.*, path: '{a,*b*}', decision: deny}]", uint8(1), []byte("/x/ab"), uint64(2))
 	for i := range uint64(20) {
-		g := &generator{rand.New(rand.NewPCG(7, i))}
-		f.Add(g.policy(), uint8(i%numKinds), g.subject(Kind(i % numKinds))[1:], i)
+		g := policygen.New(7, i)
+		f.Add(g.Policy(), uint8(i%uint64(KindExe)), g.Subject(policygen.Kind(i % policygen.Kinds))[1:], i)
 	}
 	f.Fuzz(func(t *testing.T, src string, kind uint8, text []byte, seed uint64) {
 		p, err := Parse("fuzz.yaml", []byte(src))
@@ -58,12 +59,12 @@ func FuzzEquality(f *testing.F) {
 			t.Fatal(err)
 		}
 		checkBlob(t, tables)
-		g := &generator{rand.New(rand.NewPCG(seed, 0))}
-		k := Kind(kind % numKinds)
+		g := policygen.New(seed, 0)
+		k := Kind(kind % uint8(KindExe))
 		for i := range 20 {
 			subject := append([]byte{byte(1 + i%3)}, text...)
 			if i > 5 || k == KindAddr {
-				subject = g.subject(k)
+				subject = g.Subject(policygen.Kind(k))
 			}
 			if k != KindAddr && containsZero(subject) {
 				continue

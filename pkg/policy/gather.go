@@ -21,13 +21,28 @@ func (s *ruleSet) gather(k Kind) *graph {
 	switch {
 	case k.isPath():
 		g.addPaths(s, k)
-	case k == KindHost:
+	case k.isName():
 		g.addHosts()
+	case k == KindCommand:
+		g.addCommands()
 	default:
 		g.addAddrs()
 	}
+	g.addWhole(k)
 	g.nfa.rank()
 	return g
+}
+
+// addWhole lets steps that do not restrict the subject match from the start.
+func (g *graph) addWhole(k Kind) {
+	for i := range g.steps {
+		if !g.steps[i].any || g.steps[i].always {
+			continue
+		}
+		for class := range g.start {
+			g.start[class] = append(g.start[class], factOf(int32(i), wholeStep))
+		}
+	}
 }
 
 func (g *graph) addPaths(s *ruleSet, k Kind) {
@@ -37,12 +52,23 @@ func (g *graph) addPaths(s *ruleSet, k Kind) {
 	onRoot, onVolume := g.nfa.node(), g.nfa.node()
 	g.start[classRoot] = []int32{onRoot, both, rootOnly}
 	g.start[classVolume] = []int32{onVolume, both, mountOnly}
-	for i, st := range g.steps {
-		if st.always || neverHolds(st.rule.Path, func(c *Condition) int { return len(c.paths) }) {
+	own := func(st *step) bool { return st.matched || k == KindExe }
+	for i := range g.steps {
+		st := &g.steps[i]
+		if st.always {
 			continue
 		}
-		g.conditions[i] = uint8(len(st.rule.Path.Conditions))
-		for c, cond := range st.rule.Path.Conditions {
+		conditions := st.pathConditions()
+		if len(conditions) == 0 {
+			st.any = true
+			continue
+		}
+		st.any = false
+		if neverHolds(&Matcher{Conditions: conditions}, func(c *Condition) int { return len(c.paths) }) {
+			continue
+		}
+		g.conditions[i] = uint8(len(conditions))
+		for c, cond := range conditions {
 			acc := accept{order: int32(i), condition: uint8(c)}
 			if st.rule.except != nil {
 				acc.unless = unlessExcept
@@ -50,7 +76,7 @@ func (g *graph) addPaths(s *ruleSet, k Kind) {
 			for j := range cond.paths {
 				p := &cond.paths[j]
 				switch {
-				case st.matched:
+				case own(st):
 					g.nfa.insertPath(onRoot, p, false, acc)
 					g.nfa.insertPath(onVolume, p, true, acc)
 				case st.rule.rootOnly:
@@ -93,7 +119,7 @@ func (g *graph) addHosts() {
 	root := g.nfa.node()
 	g.start[classRoot] = []int32{root}
 	for i, st := range g.steps {
-		if st.always || neverHolds(st.rule.Host, func(c *Condition) int { return len(c.hosts) }) {
+		if st.any || st.always || neverHolds(st.rule.Host, func(c *Condition) int { return len(c.hosts) }) {
 			continue
 		}
 		g.conditions[i] = uint8(len(st.rule.Host.Conditions))
@@ -116,11 +142,15 @@ func (g *graph) addAddrs() {
 	for i, st := range g.steps {
 		g.conditions[i] = 1
 		switch {
-		case st.always:
+		case st.always, st.any:
 		case st.num == ruleLoopback:
 			builtin(own, int32(i), Rule{CIDRs: loopbackAddresses})
 		case st.num == ruleMetadata:
 			builtin(both, int32(i), Rule{CIDRs: metadataAddresses})
+		case st.byName:
+			any := *st.rule
+			any.Host = nil
+			g.nfa.insertAddrRule(both, &any, st.allow, int32(i))
 		default:
 			g.nfa.insertAddrRule(both, st.rule, st.allow, int32(i))
 		}

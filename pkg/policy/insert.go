@@ -55,23 +55,48 @@ func (a *nfa) insertPath(root int32, p *pathPattern, volume bool, acc accept) {
 		a.acceptFrom(a.insert(root, append([]symbol{{symLoop, any}}, byteSymbols(p.text)...)), acc)
 		return
 	}
-	if len(p.components) == 0 {
-		a.acceptAt(a.insert(root, byteSymbols("/")), acc)
+	if n := len(p.components); n > 0 && p.components[n-1].deep {
+		// What is below a directory is decided at its slash.
+		at := a.walkComponents(root, p, n-1, volume)
+		if n > 1 {
+			a.acceptAt(at, acc)
+		}
+		a.acceptFrom(a.insert(at, byteSymbols("/")), acc)
 		return
 	}
+	for _, at := range a.pathEnds(root, p, volume) {
+		if p.kind == patPrefix {
+			a.acceptFrom(at, acc)
+		} else {
+			a.acceptAt(at, acc)
+		}
+	}
+}
+
+// pathEnds adds the components of a pattern and returns the nodes where a
+// path that matches ends.
+func (a *nfa) pathEnds(root int32, p *pathPattern, volume bool) []int32 {
+	n := len(p.components)
+	switch {
+	case n == 0:
+		return []int32{a.insert(root, byteSymbols("/"))}
+	case !p.components[n-1].deep:
+		return []int32{a.walkComponents(root, p, n, volume)}
+	}
+	at := a.walkComponents(root, p, n-1, volume)
+	below := a.follow(a.insert(at, byteSymbols("/")), symbol{symLoop, a.set(anyByte)})
+	if n == 1 {
+		return []int32{below}
+	}
+	return []int32{at, below}
+}
+
+// walkComponents adds the first n components.
+func (a *nfa) walkComponents(at int32, p *pathPattern, n int, volume bool) int32 {
 	leading := p.leading()
-	at := root
-	for i, c := range p.components {
-		last := i == len(p.components)-1
-		switch {
-		case c.deep && last:
-			if i > 0 {
-				a.acceptAt(at, acc)
-			}
-			a.acceptFrom(a.insert(at, byteSymbols("/")), acc)
-			return
-		case c.deep:
-			at = a.follow(at, symbol{symDeep, any})
+	for i, c := range p.components[:n] {
+		if c.deep {
+			at = a.follow(at, symbol{symDeep, a.set(anyByte)})
 			continue
 		}
 		at = a.insert(at, byteSymbols("/"))
@@ -80,11 +105,7 @@ func (a *nfa) insertPath(root int32, p *pathPattern, volume bool, acc accept) {
 		}
 		at = a.insert(at, a.componentSymbols(c.tokens, notSlash))
 	}
-	if p.kind == patPrefix {
-		a.acceptFrom(at, acc)
-		return
-	}
-	a.acceptAt(at, acc)
+	return at
 }
 
 // componentSymbols turns the tokens of a component into symbols that match at

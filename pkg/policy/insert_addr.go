@@ -1,6 +1,10 @@
 package policy
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
 
 var everyByte = rangeSet(0, 255)
 
@@ -35,13 +39,18 @@ func coversIPv4Form(p netip.Prefix) bool { return p.Addr().Is6() && p.Contains(i
 
 var ipv4Form = netip.AddrFrom16([16]byte{10: 0xff, 11: 0xff})
 
+// tail holds the nodes for protocol and ports behind an address.
+type tail struct {
+	at   int32
+	ends []int32
+}
+
 // insertAddrRule adds a network rule below root, where the address begins.
 func (a *nfa) insertAddrRule(root int32, r *Rule, allow bool, order int32) {
 	ranges, anyAddr := addrRanges(r)
 	if anyAddr {
 		ranges = []netip.Prefix{netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
 	}
-	tails := map[mark]int32{}
 	type end struct {
 		node   int32
 		unless mark
@@ -57,38 +66,56 @@ func (a *nfa) insertAddrRule(root int32, r *Rule, allow bool, order int32) {
 		}
 		ends = append(ends, end{a.insertRange(root, p), unless})
 	}
+	tails := map[mark]*tail{}
 	for _, e := range ends {
-		tail, ok := tails[e.unless]
-		if !ok {
-			tail = a.node()
-			tails[e.unless] = tail
-			a.insertPorts(tail, r, accept{order: order, unless: e.unless})
+		t := tails[e.unless]
+		if t == nil {
+			t = a.tailFor(root, r, anyAddr, e.unless)
+			tails[e.unless] = t
+			for _, n := range t.ends {
+				last := a.own(n)
+				last.final = append(last.final, accept{order: order, unless: e.unless})
+			}
 		}
-		a.addEmpty(e.node, tail)
+		if !slices.Contains(a.nodes[e.node].eps, t.at) {
+			a.addEmpty(e.node, t.at)
+		}
 	}
 }
 
-// insertPorts adds protocol and port below tail.
-func (a *nfa) insertPorts(tail int32, r *Rule, acc accept) {
+// tailFor returns nodes for protocol and port of a rule. Rules for any address
+// that agree about them share theirs: there may be thousands by name.
+func (a *nfa) tailFor(root int32, r *Rule, anyAddr bool, unless mark) *tail {
+	key := fmt.Sprint(root, unless, r.hasProtocols, r.Protocols, r.hasPorts, r.Ports)
+	if t := a.tails[key]; t != nil && anyAddr {
+		return t
+	}
+	t := &tail{at: a.node()}
+	if anyAddr {
+		a.tails[key] = t
+	}
 	proto := everyByte
-	if r != nil && r.hasProtocols {
+	if r.hasProtocols {
 		proto = byteSet{}
 		for _, p := range r.Protocols {
 			proto.add(p)
 		}
 	}
 	ports := []PortRange{{0, 0xffff}}
-	if r != nil && r.hasPorts {
+	if r.hasPorts {
 		ports = r.Ports
 	}
-	at := a.follow(tail, symbol{symSet, a.set(proto)})
+	at := a.follow(t.at, symbol{symSet, a.set(proto)})
 	for _, p := range ports {
 		for _, pair := range portBytes(p) {
 			n := a.follow(at, symbol{symSet, a.set(pair[0])})
-			last := a.own(a.follow(n, symbol{symSet, a.set(pair[1])}))
-			last.final = append(last.final, acc)
+			n = a.follow(n, symbol{symSet, a.set(pair[1])})
+			if !slices.Contains(t.ends, n) {
+				t.ends = append(t.ends, n)
+			}
 		}
 	}
+	return t
 }
 
 // portBytes splits a range into pairs of sets for its two bytes.

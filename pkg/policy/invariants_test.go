@@ -22,25 +22,28 @@ func checkBlob(t *testing.T, tables *Tables) {
 	le := binary.LittleEndian
 	b := tables.Blob
 	rowsOff, rows := le.Uint32(b[24:]), le.Uint32(b[28:])
-	if le.Uint32(b) != 0x54504353 || le.Uint16(b[4:]) != 1 || int(le.Uint32(b[8:])) != len(b) || int(le.Uint32(b[12:])) != len(tables.Rules) {
-		t.Fatalf("header %x", b[:64])
+	if le.Uint32(b) != 0x54504353 || le.Uint16(b[4:]) != 2 || int(le.Uint32(b[8:])) != len(b) || int(le.Uint32(b[12:])) != len(tables.Rules) {
+		t.Fatalf("header %x", b[:128])
 	}
-	if rowsOff < 2368 || int(rowsOff+16*rows) > len(b) {
+	if rowsOff < 4736 || int(rowsOff+16*rows) > len(b) {
 		t.Errorf("%d rows at %d in %d bytes", rows, rowsOff, len(b))
 	}
 	for i := range rows {
 		row := b[rowsOff+16*i:][:16]
-		if int(le.Uint16(row)) >= len(tables.Rules) || row[2] > 1 || row[3] > 15 || le.Uint64(row[4:]) != 0 || le.Uint32(row[12:]) != 0 {
+		if int(le.Uint16(row)) >= len(tables.Rules) || row[2] > 1 || row[3] > 15 || row[4] > 3 || row[5] != 0 || le.Uint32(row[12:]) != 0 || (row[4] == 0) != (le.Uint32(row[8:]) == 0) {
 			t.Errorf("row %d: %x", i, row)
 		}
 	}
 	for k := range Kind(numKinds) {
-		head := b[64+32*int(k):][:32]
+		head := b[128+32*int(k):][:32]
 		off, units := le.Uint32(head), le.Uint32(head[4:])
-		start, absorbing, classes := le.Uint16(head[8:]), le.Uint16(head[10:]), le.Uint16(head[12:])
-		class := b[320+256*int(k):][:256]
+		start, absorbing, classes := le.Uint32(head[8:]), le.Uint32(head[12:]), le.Uint16(head[16:])
+		if units == 0 && k.classifies() {
+			continue
+		}
+		class := b[640+256*int(k):][:256]
 		per := (uint32(classes) + 1 + 31) / 32
-		if off%64 != 0 || units == 0 || units > 65535 || units%per != 0 || int(off+64*units) > len(b) || uint32(start)%per != 0 || uint32(start) >= units {
+		if off%64 != 0 || units == 0 || units > 65535 || units%per != 0 || int(off+64*units) > len(b) || start%per != 0 || start >= units {
 			t.Fatalf("%s: automaton %x", k, head)
 		}
 		for _, c := range class {
@@ -61,10 +64,10 @@ func checkBlob(t *testing.T, tables *Tables) {
 					t.Fatalf("%s: state %d leads to %d", k, s, next)
 				}
 			}
-			if zero := uint32(le.Uint16(row[2*int(class[0]):])); k != KindAddr && zero != s {
+			if zero := uint32(le.Uint16(row[2*int(class[0]):])); !k.exact() && zero != s {
 				t.Errorf("%s: byte 0 moves state %d to %d", k, s, zero)
 			}
-			if loops != (s >= uint32(absorbing)) {
+			if loops != (s >= absorbing) {
 				t.Errorf("%s: state %d, absorbing from %d, loops %v", k, s, absorbing, loops)
 			}
 		}
@@ -75,14 +78,14 @@ func checkBlob(t *testing.T, tables *Tables) {
 // Every state after the 20 bytes of an address is absorbing.
 func checkAddrDepth(t *testing.T, b []byte) {
 	le := binary.LittleEndian
-	head := b[64+32*int(KindAddr):]
-	off, absorbing, classes := le.Uint32(head), le.Uint16(head[10:]), le.Uint16(head[12:])
-	level := map[uint16]bool{le.Uint16(head[8:]): true}
+	head := b[128+32*int(KindAddr):]
+	off, absorbing, classes := le.Uint32(head), le.Uint32(head[12:]), le.Uint16(head[16:])
+	level := map[uint32]bool{le.Uint32(head[8:]): true}
 	for range 20 {
-		next := map[uint16]bool{}
+		next := map[uint32]bool{}
 		for s := range level {
 			for c := uint32(1); c <= uint32(classes); c++ {
-				next[le.Uint16(b[off+64*uint32(s)+2*c:])] = true
+				next[uint32(le.Uint16(b[off+64*s+2*c:]))] = true
 			}
 		}
 		level = next

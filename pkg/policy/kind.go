@@ -15,11 +15,14 @@ const (
 	KindMap
 	KindHost
 	KindAddr
+	KindExe     // classifies the executable of the acting process
+	KindCommand // classifies a program and its arguments
+	KindName    // classifies the name that an address is bound to
 
-	numKinds = 7
+	numKinds = 10
 )
 
-var kindNames = [numKinds]string{"read", "write", "delete", "exec", "map", "host", "addr"}
+var kindNames = [numKinds]string{"read", "write", "delete", "exec", "map", "host", "addr", "exe", "command", "name"}
 
 // String returns the short name of the kind, such as "read".
 func (k Kind) String() string {
@@ -30,7 +33,18 @@ func (k Kind) String() string {
 }
 
 // isPath reports whether subjects of the kind are paths.
-func (k Kind) isPath() bool { return k <= KindMap }
+func (k Kind) isPath() bool { return k <= KindMap || k == KindExe }
+
+// isName reports whether subjects of the kind are host names.
+func (k Kind) isName() bool { return k == KindHost || k == KindName }
+
+// classifies reports whether the kind gives a class of its subject, on which
+// verdicts of other kinds depend, instead of a verdict.
+func (k Kind) classifies() bool { return k >= KindExe }
+
+// exact reports whether NUL is a symbol of the kind's subjects, or their length
+// is fixed, so that padding has no meaning.
+func (k Kind) exact() bool { return k == KindCommand || k == KindAddr }
 
 // Action is one verb of the language.
 type Action uint8

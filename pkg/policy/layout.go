@@ -8,50 +8,50 @@ import (
 
 // layout writes automata in the form of docs/format/policy.md.
 type layout struct {
-	automata [numKinds]*dfa
+	verdicts *verdicts
+	automata [numKinds]*dfa // nil: absent
 	rows     []verdictRow
 	rowIndex map[verdictRow]uint16
+	vectors  []int32          // in the order of the blob
+	vectorAt map[int32]uint32 // offset
+	size     uint32           // of header, rows and vectors
 }
 
 func (l *layout) write(t *Tables, rs *ruleSet) error {
 	le := binary.LittleEndian
-	l.rowIndex = map[verdictRow]uint16{}
+	l.rowIndex, l.vectorAt = map[verdictRow]uint16{}, map[int32]uint32{}
 	for _, d := range l.automata {
+		if d == nil {
+			continue
+		}
 		for _, r := range d.rows {
-			if _, ok := l.rowIndex[r]; ok {
-				continue
+			if err := l.addRow(r); err != nil {
+				return err
 			}
-			if len(l.rows) == maxRows {
-				return fmt.Errorf("compile policy: more than %d verdicts", maxRows)
-			}
-			l.rowIndex[r] = uint16(len(l.rows))
-			l.rows = append(l.rows, r)
 		}
 	}
-	rowsEnd := firstFree + len(l.rows)*rowSize
-	blob := make([]byte, (rowsEnd+unitSize-1)/unitSize*unitSize)
+	l.placeVectors()
+	if l.size > LargeTable {
+		return fmt.Errorf("compile policy: the verdicts by %s need more than %d bytes", "executable, command or name", LargeTable)
+	}
+	blob := make([]byte, (l.size+unitSize-1)/unitSize*unitSize)
 	le.PutUint32(blob, tableMagic)
 	le.PutUint16(blob[4:], tableVersion)
-	le.PutUint16(blob[6:], rs.headerFlags())
 	le.PutUint32(blob[offRules:], uint32(len(t.Rules)))
 	le.PutUint32(blob[offRows:], firstFree)
 	le.PutUint32(blob[offRows+4:], uint32(len(l.rows)))
-	blob[offEntrypoint] = map[string]byte{"chain": 0, "single": 1, "deny": 2}[rs.pol.Entrypoint]
-	for i, r := range l.rows {
-		b := blob[firstFree+i*rowSize:]
-		le.PutUint16(b, r.rule)
-		if r.allow {
-			b[2] = 1
-		}
-		b[3] = r.flags
-	}
+	rs.writeSettings(blob)
+	l.writeRows(blob)
 	for k, d := range l.automata {
+		if d == nil {
+			continue
+		}
 		units, err := l.encode(blob, Kind(k), d)
 		if err == nil && len(blob)+len(units) > LargeTable {
 			err = fmt.Errorf("the tables need more than %d bytes", LargeTable)
 		}
 		if err != nil {
-			return rs.tooLarge(Kind(k), err, nil)
+			return l.verdicts.tooLarge(Kind(k), err, nil)
 		}
 		t.Units[k] = len(units) / unitSize
 		blob = append(blob, units...)
@@ -62,6 +62,58 @@ func (l *layout) write(t *Tables, rs *ruleSet) error {
 	t.ID = le.Uint64(t.Hash[:])
 	le.PutUint64(blob[offID:], t.ID)
 	return nil
+}
+
+// addRow numbers a row, behind those that its vector leads to.
+func (l *layout) addRow(r verdictRow) error {
+	if _, ok := l.rowIndex[r]; ok {
+		return nil
+	}
+	if r.cond != condNone {
+		if _, ok := l.vectorAt[r.vector]; !ok {
+			for _, to := range l.verdicts.vectors[r.vector] {
+				if err := l.addRow(to); err != nil {
+					return err
+				}
+			}
+			l.vectorAt[r.vector] = 0 // until the rows are known
+			l.vectors = append(l.vectors, r.vector)
+		}
+	}
+	if len(l.rows) == maxRows {
+		return fmt.Errorf("compile policy: more than %d verdicts", maxRows)
+	}
+	l.rowIndex[r] = uint16(len(l.rows))
+	l.rows = append(l.rows, r)
+	return nil
+}
+
+// placeVectors gives each vector its offset behind the rows.
+func (l *layout) placeVectors() {
+	at := uint32(firstFree + len(l.rows)*rowSize)
+	for _, v := range l.vectors {
+		l.vectorAt[v] = at
+		at += uint32(2 * len(l.verdicts.vectors[v]))
+	}
+	l.size = at
+}
+
+func (l *layout) writeRows(blob []byte) {
+	le := binary.LittleEndian
+	for i, r := range l.rows {
+		b := blob[firstFree+i*rowSize:]
+		le.PutUint16(b, r.rule)
+		b[2], b[3], b[4] = boolByte(r.allow), r.flags, byte(r.cond)
+		le.PutUint16(b[6:], r.class)
+		if r.cond != condNone {
+			le.PutUint32(b[8:], l.vectorAt[r.vector])
+		}
+	}
+	for _, v := range l.vectors {
+		for i, r := range l.verdicts.vectors[v] {
+			le.PutUint16(blob[l.vectorAt[v]+uint32(2*i):], l.rowIndex[r])
+		}
+	}
 }
 
 // encode returns the transition units of an automaton that will start at the
@@ -94,12 +146,15 @@ func (l *layout) encode(blob []byte, k Kind, d *dfa) ([]byte, error) {
 	head := blob[offAutomata+int(k)*automatonSize:]
 	le.PutUint32(head, uint32(len(blob)))
 	le.PutUint32(head[4:], uint32(total))
-	le.PutUint16(head[8:], number[d.start])
-	le.PutUint16(head[10:], 0xffff)
+	le.PutUint32(head[8:], uint32(number[d.start]))
+	le.PutUint32(head[12:], noAbsorbing)
 	if absorbing < len(order) {
-		le.PutUint16(head[10:], uint16(absorbing*perState))
+		le.PutUint32(head[12:], uint32(absorbing*perState))
 	}
-	le.PutUint16(head[12:], uint16(d.classCount))
+	le.PutUint16(head[16:], uint16(d.classCount))
+	if k.classifies() {
+		le.PutUint32(head[20:], uint32(len(l.verdicts.rs.list(k).holds)))
+	}
 	for b, c := range d.class {
 		blob[offClasses+int(k)*256+b] = byte(c + 1)
 	}
@@ -133,18 +188,4 @@ func (d *dfa) order() (states []int32, absorbing int) {
 		}
 	}
 	return append(states, last...), len(states)
-}
-
-func (s *ruleSet) headerFlags() uint16 {
-	var f uint16
-	if s.observe {
-		f |= headerObserve
-	}
-	if s.pol.OnAuditLoss == "deny" {
-		f |= headerAuditLoss
-	}
-	if s.pol.OnAgentLoss == "deny" {
-		f |= headerAgentLoss
-	}
-	return f
 }

@@ -16,19 +16,26 @@ type Machine struct {
 // do with each other.
 type State uint32
 
-// Machine returns the automaton of a kind.
+// Machine returns the automaton of a kind. A classifier is not Present where no
+// rule of the policy depends on it.
 func (t *Tables) Machine(k Kind) Machine {
+	le := binary.LittleEndian
 	head := t.Blob[offAutomata+int(k)*automatonSize:]
-	off := binary.LittleEndian.Uint32(head)
-	units := binary.LittleEndian.Uint32(head[4:])
+	off, units := le.Uint32(head), le.Uint32(head[4:])
+	if k >= numKinds {
+		units = 0
+	}
 	return Machine{
 		tables: t, kind: k,
 		units:     t.Blob[off:][:units*unitSize],
 		class:     t.Blob[offClasses+int(k)*256:][:256],
-		start:     State(binary.LittleEndian.Uint16(head[8:])),
-		absorbing: State(binary.LittleEndian.Uint16(head[10:])),
+		start:     State(le.Uint32(head[8:])),
+		absorbing: State(le.Uint32(head[12:])),
 	}
 }
+
+// Present reports whether the tables have this automaton.
+func (m Machine) Present() bool { return len(m.units) > 0 }
 
 // Start returns the state before the first byte of a subject.
 func (m Machine) Start() State { return m.start }
@@ -44,10 +51,40 @@ func (m Machine) Class(b byte) byte { return m.class[b] }
 // Absorbing reports whether no byte changes the state any more.
 func (m Machine) Absorbing(s State) bool { return s >= m.absorbing }
 
-// Verdict returns the verdict on a subject that ends in a state.
-func (m Machine) Verdict(s State) Verdict {
-	index := binary.LittleEndian.Uint16(m.units[int(s)*unitSize:])
-	at := int(binary.LittleEndian.Uint32(m.tables.Blob[offRows:])) + int(index)*rowSize
-	row := m.tables.Blob[at:][:rowSize]
-	return verdictRow{rule: binary.LittleEndian.Uint16(row), allow: row[2] != 0, flags: row[3]}.verdict()
+// Verdict returns the verdict on a subject that ends in a state, with nothing
+// known beside it.
+func (m Machine) Verdict(s State) Verdict { return m.VerdictIn(s, Classes{}) }
+
+// VerdictIn returns the verdict on a subject that ends in a state.
+func (m Machine) VerdictIn(s State, c Classes) Verdict {
+	row := m.row(s)
+	v := m.tables.settle(row, c).verdict()
+	v.Launcher = row.flags&flagLauncher != 0
+	return v
+}
+
+// Outcome returns the class of a subject that ends in a state of a classifier.
+func (m Machine) Outcome(s State) uint16 { return m.row(s).class }
+
+func (m Machine) row(s State) storedRow {
+	return m.tables.rowAt(binary.LittleEndian.Uint16(m.units[int(s)*unitSize:]))
+}
+
+// run returns the state behind a subject, as the kernel comes there.
+func (m Machine) run(subject []byte) State {
+	state := m.start
+	if m.kind == KindCommand { // NUL is a symbol: no padding
+		for _, b := range subject {
+			state = m.Next(state, b)
+		}
+		return state
+	}
+	for start := 0; start < len(subject) && state < m.absorbing; start += blockSize {
+		var block [blockSize]byte
+		copy(block[:], subject[start:])
+		for _, b := range block {
+			state = m.Next(state, b)
+		}
+	}
+	return state
 }

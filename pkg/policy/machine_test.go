@@ -1,19 +1,20 @@
 package policy
 
 import (
-	"math/rand/v2"
 	"testing"
+
+	"github.com/authensor/safeclaw-node-agent/internal/testkit/policygen"
 )
 
 // What a machine says, byte by byte, is what Match says.
 func TestMachineAgreesWithMatch(t *testing.T) {
 	for i := range uint64(60) {
-		g := &generator{rand.New(rand.NewPCG(7, i))}
-		src := g.policy()
+		g := policygen.New(7, i)
+		src := g.Policy()
 		tables := mustCompile(t, src, Options{})
 		for range 200 {
-			k := Kind(g.IntN(numKinds))
-			subject := g.subject(k)
+			k := Kind(g.IntN(int(KindExe)))
+			subject := g.Subject(policygen.Kind(k))
 			if k == KindAddr && len(subject) != addrSubjects {
 				continue
 			}

@@ -4,9 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/authensor/safeclaw-node-agent/internal/testkit/policygen"
 )
 
 // TestAutomataAreMinimal refines the states of finished automata in the simple
@@ -14,7 +15,7 @@ import (
 func TestAutomataAreMinimal(t *testing.T) {
 	sources := []string{string(manyRules(20)) + "baseline: runtime\n"}
 	for i := range uint64(20) {
-		src := (&generator{rand.New(rand.NewPCG(3, i))}).policy()
+		src := policygen.New(3, i).Policy()
 		sources = append(sources, strings.NewReplacer("image", "none", "runtime", "none").Replace(src))
 	}
 	for _, src := range sources {
@@ -22,8 +23,9 @@ func TestAutomataAreMinimal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for k := range Kind(numKinds) {
-			d, err := rs.automaton(k)
+		v := &verdicts{rs: rs, ids: map[string]int32{}}
+		for _, k := range buildOrder {
+			d, err := v.automaton(k)
 			if err != nil {
 				t.Fatal(err)
 			}

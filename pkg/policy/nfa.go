@@ -11,6 +11,7 @@ type nfa struct {
 	edges map[nfaEdge]int32
 	sets  []byteSet
 	setID map[byteSet]int32
+	tails map[string]*tail // of rules for any address
 }
 
 // nfaNode is kept small: there is one for nearly every byte of a long literal.
@@ -87,12 +88,13 @@ const (
 	symLoop              // any run of bytes of the set
 	symDeep              // any number of components, each with its slash before it
 	symVolume            // after a slash: any number of volume link components
+	symWords             // after a word of a command: any number of words, each with its NUL before it
 )
 
 func newNFA() *nfa {
 	return &nfa{
 		byteEdges: make([]byteEdge, 1), none: &nodeExtra{owner: -1},
-		edges: map[nfaEdge]int32{}, setID: map[byteSet]int32{},
+		edges: map[nfaEdge]int32{}, setID: map[byteSet]int32{}, tails: map[string]*tail{},
 	}
 }
 
@@ -144,6 +146,13 @@ func (a *nfa) follow(from int32, s symbol) int32 {
 		a.edges[key] = behind
 		a.addLoop(from, '/', to)
 		a.addSet(to, s.arg, to)
+		a.addEmpty(from, behind)
+		a.addEmpty(to, behind)
+	case symWords:
+		behind := a.node()
+		a.edges[key] = behind
+		a.addLoop(from, 0, to)
+		a.addSet(to, a.set(everyByte), to)
 		a.addEmpty(from, behind)
 		a.addEmpty(to, behind)
 	case symVolume:

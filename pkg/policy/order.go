@@ -47,6 +47,7 @@ type ruleSet struct {
 	capped                []string // what the floor changed
 	floor, user, standard []numbered
 	launchers             []pathPattern
+	exes, commands, names matcherList
 }
 
 func newRuleSet(p *Policy, o Options) (*ruleSet, error) {
@@ -79,91 +80,14 @@ func newRuleSet(p *Policy, o Options) (*ruleSet, error) {
 	}
 	s.user = number(p.Rules, OriginUser)
 	s.standard = number(base.rules, OriginBaseline)
+	s.listMatchers()
 	return s, nil
-}
-
-// step is one line of the ordered list that decides a kind: the first step
-// that matches gives the verdict.
-type step struct {
-	num     uint16
-	rule    *Rule // nil: the default, or a built-in rule about addresses
-	always  bool  // matches every subject
-	allow   bool
-	count   bool
-	matched bool // a matcher of a user or floor rule
-	floor   bool
-}
-
-// steps returns the list for a kind, in the order of docs/policy.md.
-func (s *ruleSet) steps(k Kind) []step {
-	var out []step
-	add := func(rules []numbered, a Action, want func(numbered) bool) {
-		for _, r := range rules {
-			if r.Actions.Has(a) && want(r) {
-				out = append(out, s.ruleStep(k, r))
-			}
-		}
-	}
-	specific := func(r numbered) bool { return r.HasMatcher() }
-	general := func(r numbered) bool { return !r.HasMatcher() }
-	deny := func(r numbered) bool { return r.Decision == DecisionDeny }
-	specificDeny := func(r numbered) bool { return specific(r) && deny(r) }
-	generalDeny := func(r numbered) bool { return general(r) && deny(r) }
-	switch k {
-	case KindRead, KindWrite, KindExec:
-		a := map[Kind]Action{KindRead: ActionRead, KindWrite: ActionWrite, KindExec: ActionExec}[k]
-		add(s.floor, a, deny)
-		add(s.user, a, specific)
-		add(s.standard, a, specific)
-		add(s.user, a, general)
-	case KindDelete:
-		// Where no rule about deleting covers the subject, writing decides.
-		add(s.floor, ActionDelete, deny)
-		add(s.user, ActionDelete, specific)
-		add(s.floor, ActionWrite, deny)
-		add(s.user, ActionWrite, specific)
-		add(s.standard, ActionDelete, specific)
-		add(s.standard, ActionWrite, specific)
-		add(s.user, ActionDelete, general)
-		add(s.user, ActionWrite, general)
-	case KindMap:
-		// A rule about exec as a whole does not keep libraries from being mapped.
-		add(s.floor, ActionExec, specificDeny)
-		add(s.user, ActionExec, specific)
-		add(s.standard, ActionMap, specific)
-		add(s.floor, ActionExec, generalDeny)
-		add(s.user, ActionExec, general)
-	case KindHost:
-		add(s.floor, ActionNetwork, func(r numbered) bool { return deny(r) && aboutNames(r.Rule) })
-		add(s.user, ActionNetwork, func(r numbered) bool { return specific(r) && aboutNames(r.Rule) })
-		add(s.user, ActionNetwork, general)
-	case KindAddr:
-		add(s.floor, ActionNetwork, deny)
-		add(s.user, ActionNetwork, specific)
-		out = append(out, step{num: ruleLoopback, allow: true}, step{num: ruleMetadata})
-		add(s.user, ActionNetwork, general)
-	}
-	allow := s.pol.DefaultAction == DecisionAllow
-	out = append(out, step{num: ruleDefault, always: true, allow: allow, count: allow && s.counted(k)})
-	return out
-}
-
-func (s *ruleSet) ruleStep(k Kind, r numbered) step {
-	allow := r.Decision != DecisionDeny
-	own := r.origin == OriginUser || r.origin == OriginFloor
-	return step{
-		num: r.num, rule: r.Rule, allow: allow,
-		always:  !r.HasMatcher() || k == KindHost && r.Host == nil,
-		count:   r.Decision == DecisionAllow && s.counted(k),
-		matched: own && r.HasMatcher(),
-		floor:   r.origin == OriginFloor,
-	}
 }
 
 // counted says whether allows of the kind are counted: executable mappings as
 // reads are.
 func (s *ruleSet) counted(k Kind) bool {
-	a := [numKinds]Action{ActionRead, ActionWrite, ActionDelete, ActionExec, ActionRead, ActionNetwork, ActionNetwork}[k]
+	a := [...]Action{ActionRead, ActionWrite, ActionDelete, ActionExec, ActionRead, ActionNetwork, ActionNetwork}[k]
 	return s.pol.Audit.CountAllows.Has(a)
 }
 

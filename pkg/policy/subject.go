@@ -23,6 +23,22 @@ func PathSubject(volume bool, path string) []byte {
 // deleted or in-memory executable.
 func NoPathSubject() []byte { return []byte{classNoPath} }
 
+// CommandSubject returns the subject of a command: the path of its program, as
+// PathSubject, then the arguments behind the program's own name.
+func CommandSubject(volume bool, path string, args []string) []byte {
+	return appendArgs(PathSubject(volume, path), args)
+}
+
+// NoPathCommandSubject is CommandSubject for a program that has no path.
+func NoPathCommandSubject(args []string) []byte { return appendArgs(NoPathSubject(), args) }
+
+func appendArgs(b []byte, args []string) []byte {
+	for _, a := range args {
+		b = append(append(b, 0), a...)
+	}
+	return b
+}
+
 // HostSubject returns the subject of a host name, in any case and with or
 // without the trailing dot.
 func HostSubject(name string) []byte {

@@ -20,6 +20,10 @@ var errStates = errors.New("more than 1,500,000 states before minimisation")
 // share a base row.
 type subset struct {
 	*graph
+	rules    *ruleSet
+	verdicts *verdicts
+	resolved map[string]verdictRow // by candidates
+
 	kind  Kind
 	abc   *alphabet
 	keys  *setIndex // the set of each state
@@ -34,7 +38,9 @@ type subset struct {
 	set     []int32
 	part    []int32
 	literal []byteStep
-	votes   map[int32]uint8 // conditions met, by order
+	votes   map[int32]uint16 // conditions met, by order
+	list    []int32
+	code    []byte
 }
 
 // core is what is known of a base row.
@@ -47,16 +53,16 @@ type core struct {
 // byteStep is a node that the bytes of a class lead to.
 type byteStep struct{ class, to int32 }
 
-func newSubset(g *graph, k Kind) *subset {
+func newSubset(g *graph, k Kind, v *verdicts) *subset {
 	return &subset{
-		graph: g, kind: k, abc: g.nfa.alphabet(), keys: newSetIndex(), cores: newSetIndex(),
-		seen: make([]uint32, len(g.nfa.nodes)), votes: map[int32]uint8{},
+		graph: g, kind: k, rules: v.rs, verdicts: v, resolved: map[string]verdictRow{}, abc: g.nfa.alphabet(), keys: newSetIndex(), cores: newSetIndex(),
+		seen: make([]uint32, len(g.nfa.nodes)), votes: map[int32]uint16{},
 	}
 }
 
 func (b *subset) build() (*dfa, error) {
 	b.d = &dfa{class: b.abc.class, classCount: b.abc.count, pad: -1}
-	if b.kind != KindAddr {
+	if !b.kind.exact() {
 		b.d.pad = int(b.abc.class[0])
 	}
 	// State 0 is before the class byte, state 1 behind an unknown one.
@@ -70,7 +76,7 @@ func (b *subset) build() (*dfa, error) {
 		}
 	}
 	for v := byte(classRoot); v <= classNoPath; v++ {
-		known := b.kind.isPath() || v == classRoot || v == classVolume && b.kind == KindAddr
+		known := b.kind.isPath() || b.kind == KindCommand || v == classRoot || v == classVolume && b.kind == KindAddr
 		if known {
 			b.d.base[b.abc.class[v]] = b.closed(b.start[v])
 		}
@@ -80,6 +86,9 @@ func (b *subset) build() (*dfa, error) {
 	for s := 2; s < b.keys.len(); s++ {
 		if b.keys.len() > maxStates || len(b.d.base) > maxCells || b.work > maxWork {
 			return nil, errStates
+		}
+		if b.verdicts.tooMuch() {
+			return nil, errVectors
 		}
 		b.expand(int32(s))
 	}

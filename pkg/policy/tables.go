@@ -9,17 +9,24 @@ const (
 // Layout of the blob: see docs/format/policy.md.
 const (
 	tableMagic   = 0x54504353
-	tableVersion = 1
+	tableVersion = 2
 
 	offSize       = 8
 	offRules      = 12
 	offID         = 16
 	offRows       = 24
 	offEntrypoint = 32
-	offAutomata   = 64
+	offMaxLabel   = 33
+	offTypes      = 34
+	offRate       = 36
+	offBuiltin    = 40
+	offTypeList   = 64
+	maxTypes      = 16
+	offAutomata   = 128
 	automatonSize = 32
-	offClasses    = 320
-	firstFree     = offClasses + 8*256
+	automataCount = 16
+	offClasses    = offAutomata + automataCount*automatonSize
+	firstFree     = offClasses + automataCount*256
 	unitSize      = 64
 	unitColumns   = unitSize / 2
 	rowSize       = 16
@@ -32,6 +39,10 @@ const (
 	headerObserve   = 1 << 0
 	headerAuditLoss = 1 << 1
 	headerAgentLoss = 1 << 2
+	headerCut       = 1 << 3
+	headerDNSTCP    = 1 << 4
+
+	noAbsorbing = 0xffffffff
 
 	flagCount    = 1 << 0
 	flagMatched  = 1 << 1
@@ -49,6 +60,10 @@ type Tables struct {
 	Baseline   string
 	Observe    bool
 	Capped     []string // settings of the policy that the floor changed, in words
+	// Needs lists what an enforcer must know beside verdicts on subjects: "exe",
+	// "command", "builtin", "dns", "connections: cut". One that does not must
+	// refuse the tables.
+	Needs []string
 
 	// Of each kind, for those who want to know what a policy costs.
 	States, Units, Classes [numKinds]int
@@ -64,10 +79,23 @@ func (t *Tables) SizeClass() (bytes int) {
 
 // verdictRow is what a state says about the subject read so far.
 type verdictRow struct {
-	rule  uint16
-	allow bool
-	flags uint8
+	rule   uint16
+	allow  bool
+	flags  uint8
+	cond   condition
+	class  uint16 // classifiers: the class of the subject
+	vector int32  // with a condition: index in the list of vectors
 }
+
+// condition is a string beside the subject that a verdict depends on.
+type condition uint8
+
+const (
+	condNone condition = iota
+	condExe
+	condCommand
+	condName
+)
 
 func (s *step) row() verdictRow {
 	r := verdictRow{rule: s.num, allow: s.allow}

@@ -27,9 +27,9 @@ func (e *SizeError) Unwrap() error { return e.Err }
 
 // tooLarge finds the rules in most states. b is the construction that was
 // given up, or nil to run it again.
-func (s *ruleSet) tooLarge(k Kind, err error, b *subset) error {
+func (v *verdicts) tooLarge(k Kind, err error, b *subset) error {
 	if b == nil {
-		b = newSubset(s.gather(k), k)
+		b = newSubset(v.rs.gather(k), k, v)
 		if _, rerun := b.build(); rerun != nil {
 			err = rerun
 		}
@@ -49,7 +49,7 @@ func (s *ruleSet) tooLarge(k Kind, err error, b *subset) error {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(x, y int) int { return cost[y] - cost[x] })
-	info := s.info()
+	info := v.rs.info()
 	e := &SizeError{Kind: k, Err: err}
 	for _, i := range order[:min(3, len(order))] {
 		if cost[i] > 0 {

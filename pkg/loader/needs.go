@@ -1,0 +1,26 @@
+package loader
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+)
+
+// NotEnforcedError says that a policy relies on parts of the language that the
+// BPF programs of this version do not enforce. It is refused as a whole: half
+// a policy enforces something that nobody wrote.
+type NotEnforcedError struct{ Needs []string }
+
+func (e *NotEnforcedError) Error() string {
+	return fmt.Sprintf("the policy uses %s, which this version does not enforce yet; leave it out, or use a later version", strings.Join(e.Needs, ", "))
+}
+
+// Enforceable returns a NotEnforcedError for tables that need what the BPF
+// programs do not know.
+func Enforceable(t *policy.Tables) error {
+	if len(t.Needs) > 0 {
+		return &NotEnforcedError{Needs: t.Needs}
+	}
+	return nil
+}

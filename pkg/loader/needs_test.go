@@ -1,0 +1,36 @@
+package loader
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+)
+
+func TestRefusesWhatIsNotEnforced(t *testing.T) {
+	cases := map[string][]string{
+		"version: 1\n": nil,
+		"version: 1\nbuiltin: {ptrace: allow}\ndns: {tcp: allow}\nconnections: cut\n":                           {"builtin", "dns", "connections: cut"},
+		"version: 1\nrules: [{action: file.read, exe: /usr/bin/x, decision: allow}]\n":                          {"exe"},
+		"version: 1\nrules: [{action: process.exec, command: {startsWith: go}, decision: allow}]\n":             {"command"},
+		"version: 1\nrules: [{action: network.request, host: {in: [a.example]}, port: 443, decision: allow}]\n": nil,
+	}
+	for src, want := range cases {
+		p, err := policy.Parse("policy.yaml", []byte(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tab, err := policy.Compile(p, policy.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refused *NotEnforcedError
+		switch err := Enforceable(tab); {
+		case want == nil && err != nil:
+			t.Errorf("%s: %v", src, err)
+		case want != nil && (!errors.As(err, &refused) || !slices.Equal(refused.Needs, want)):
+			t.Errorf("%s: got %v, want %v", src, err, want)
+		}
+	}
+}
