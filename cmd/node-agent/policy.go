@@ -11,8 +11,11 @@ Exit codes: 0 success; 1 findings, such as a test case that failed; 2 an error
 in a policy, or wrong use.`,
 	}
 	c.AddCommand(
-		policyCheckCommand(), policyBaselineCommand(), policySchemaCommand(), policyImportCommand(),
-		policyLintCommand(), policyDiffCommand(),
+		policyCheckCommand(), policyLintCommand(),
+		policyDiffCommand(),
+		policyImportCommand(),
+		policyNetworkPolicyCommand(),
+		policyBaselineCommand(), policySchemaCommand(),
 	)
 	return c
 }
