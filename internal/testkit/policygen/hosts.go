@@ -8,7 +8,7 @@ func (g *Generator) hostOp() (string, string) {
 	case 0:
 		return "equals", host()
 	case 1:
-		return "in", g.list(func() string { return pick(g, host(), host(), "'"+g.addr().String()+"'") })
+		return "in", g.list(func() string { return pick(g, host(), host(), host(), "'"+g.addr().String()+"'") })
 	case 2:
 		return "endsWith", "'" + pick(g, ".", "") + g.host() + "'"
 	case 3:
@@ -18,9 +18,9 @@ func (g *Generator) hostOp() (string, string) {
 }
 
 func (g *Generator) host() string {
-	h := pick(g, "a", "b", "com", "A-b", "ab")
-	for range g.IntN(3) {
-		h += "." + pick(g, "a", "b", "com", "aB")
+	h := pick(g, "a", "a", "b", "com", "A-b")
+	for range pick(g, 0, 0, 1, 2) {
+		h += "." + pick(g, "a", "com", "com", "aB")
 	}
 	return h
 }

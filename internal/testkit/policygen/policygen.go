@@ -71,7 +71,7 @@ func (g *Generator) rule(b *strings.Builder, decision string) {
 	switch action {
 	case "network.request":
 		given(2, "host", func() string { return g.matcher(g.hostOp) })
-		given(3, "cidr", func() string { return g.list(g.cidr) })
+		given(4, "cidr", func() string { return g.list(g.cidr) })
 		given(3, "port", func() string {
 			return pick(g, "443", `"8000-9000"`, `[53, "255-256", 65535]`, `"1-65535"`, `"300-800"`, "[]")
 		})

@@ -33,6 +33,11 @@ const (
 // Facts are the subjects of conditions, each nil where it is not known.
 type Facts struct{ Exe, Command, Name []byte }
 
+// Kind returns a kind, more often one about which a policy can say more.
+func (g *Generator) Kind() Kind {
+	return pick(g, Read, Read, Write, Delete, Exec, Exec, Exec, Map, Host, Addr, Addr, Addr)
+}
+
 // Subject returns a subject of the kind.
 func (g *Generator) Subject(k Kind) []byte {
 	var s []byte
@@ -67,7 +72,8 @@ func (g *Generator) Facts(k Kind, subject []byte) (f Facts) {
 	if !g.oneIn(8) {
 		f.Name = g.Subject(Host)
 	}
-	if k == Exec && !g.oneIn(6) {
+	absolute := len(subject) > 1 && subject[1] == '/' // as every program's path is
+	if k == Exec && (absolute || subject[0] == noPath) && !g.oneIn(6) {
 		f.Command = slices.Clone(subject)
 		for _, a := range g.args() {
 			f.Command = append(append(f.Command, 0), a...)
