@@ -16,19 +16,7 @@ func addrRanges(r *Rule) (ranges []netip.Prefix, anyAddr bool) {
 			ranges, first = more, false
 			return
 		}
-		var both []netip.Prefix
-		for _, a := range ranges {
-			for _, b := range more {
-				switch {
-				case !a.Overlaps(b):
-				case a.Bits() >= b.Bits():
-					both = append(both, a)
-				default:
-					both = append(both, b)
-				}
-			}
-		}
-		ranges = both
+		ranges = intersect(ranges, more)
 	}
 	if r.hasCIDRs {
 		meet(r.CIDRs)
@@ -43,6 +31,30 @@ func addrRanges(r *Rule) (ranges []netip.Prefix, anyAddr bool) {
 		}
 	}
 	return ranges, false
+}
+
+// intersect returns the ranges that lie in a range of both lists. Of two ranges
+// one holds the other or they have nothing in common.
+func intersect(a, b []netip.Prefix) []netip.Prefix {
+	var both []netip.Prefix
+	taken := map[netip.Prefix]bool{}
+	within := func(inner, outer []netip.Prefix) {
+		known := map[netip.Prefix]bool{}
+		for _, p := range outer {
+			known[p] = true
+		}
+		for _, p := range inner {
+			for bits := p.Bits(); bits >= 0 && !taken[p]; bits-- {
+				if wider, err := p.Addr().Prefix(bits); err == nil && known[wider] {
+					taken[p] = true
+					both = append(both, p)
+				}
+			}
+		}
+	}
+	within(a, b)
+	within(b, a)
+	return both
 }
 
 // withUnspecified adds the unspecified address to ranges that hold loopback,

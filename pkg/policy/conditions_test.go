@@ -18,10 +18,9 @@ func runSituations(t *testing.T, src string, o Options, situations []situation) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := comparison{tables: tables}
 	for _, s := range situations {
 		for name, v := range map[string]Verdict{
-			"tables": tables.MatchIn(s.kind, s.subject, c.classes(s.facts)),
+			"tables": tables.MatchIn(s.kind, s.subject, classes(tables, s.facts)),
 			"rules":  EvaluateIn(p, o, s.kind, s.subject, s.facts),
 		} {
 			if got := tables.Rules[v.Rule].Name; got != s.rule || v.Allow != s.allow {
@@ -243,7 +242,6 @@ rules:
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := comparison{tables: tables}
 	for _, tt := range []struct {
 		path, exe string
 		rule      string
@@ -259,7 +257,7 @@ rules:
 		if tt.exe != "" {
 			f.Exe = root(tt.exe)
 		}
-		for name, v := range map[string]Verdict{"tables": tables.MatchIn(KindRead, root(tt.path), c.classes(f)), "rules": EvaluateIn(p, o, KindRead, root(tt.path), f)} {
+		for name, v := range map[string]Verdict{"tables": tables.MatchIn(KindRead, root(tt.path), classes(tables, f)), "rules": EvaluateIn(p, o, KindRead, root(tt.path), f)} {
 			if got := tables.Rules[v.Rule].Name; got != tt.rule || v.Count != tt.count {
 				t.Errorf("%s by %q: %s say %s, counted %v; want %s, %v", tt.path, tt.exe, name, got, v.Count, tt.rule, tt.count)
 			}

@@ -17,7 +17,20 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	for _, s := range []string{
+		"version: 1\nbuiltin: {ptrace: allow, bpf: allow}\ndns: {types: [TXT, 99, null], tcp: allow, maxLabel: 63, rate: 9}\nconnections: cut\nonAgentLoss: deny\n",
+		rule("action: process.exec, exe: /bin/sh, command: {glob: ['go {build,test} **', '/a/** x\\ y'], contains: -c x}, decision: audit"),
+	} {
+		f.Add([]byte(s))
+	}
 	f.Fuzz(func(t *testing.T, src []byte) {
+		if floor, err := ParseFloor("fuzz.yaml", src); err == nil {
+			for i := range floor.Rules {
+				if floor.Rules[i].Decision == DecisionAllow {
+					t.Error("a floor that allows")
+				}
+			}
+		}
 		p, err := Parse("fuzz.yaml", src)
 		if err == nil {
 			if p == nil {
@@ -59,6 +72,10 @@ func FuzzEquality(f *testing.F) {
 			t.Fatal(err)
 		}
 		checkBlob(t, tables)
+		rules, err := newEvaluator(p, Options{DefaultBaseline: "none"})
+		if err != nil {
+			t.Fatal(err)
+		}
 		g := policygen.New(seed, 0)
 		k := Kind(kind % uint8(KindExe))
 		for i := range 20 {
@@ -69,9 +86,10 @@ func FuzzEquality(f *testing.F) {
 			if k != KindAddr && containsZero(subject) {
 				continue
 			}
-			got, want := tables.Match(k, subject), Evaluate(p, Options{DefaultBaseline: "none"}, k, subject)
+			facts := Facts(g.Facts(policygen.Kind(k), subject))
+			got, want := tables.MatchIn(k, subject, classes(tables, facts)), rules.evaluate(k, subject, facts)
 			if got != want {
-				t.Fatalf("%s %q: tables say %+v, rules say %+v\n%s", k, subject, got, want, src)
+				t.Fatalf("%s %q with %s: tables say %+v, rules say %+v\n%s", k, subject, facts.text(), got, want, src)
 			}
 		}
 	})

@@ -25,7 +25,7 @@ type parser struct {
 // the length of one pattern as written, and the elements of all of them as
 // expanded, aliases included.
 const (
-	maxPatternBytes = 8_192
+	maxPatternBytes = 4_096
 	maxTokens       = 1 << 20
 )
 

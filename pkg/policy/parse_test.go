@@ -108,7 +108,7 @@ func TestParseErrors(t *testing.T) {
 		{"command by literal bad path", rule("action: process.exec, command: {equals: '/bin/ x'}, decision: deny"), "an empty component"},
 		{"command with an open class", rule("action: process.exec, command: 'a [b', decision: deny"), "3:40: \"a [b\": a [ without its ]"},
 		{"space in a class", rule("action: process.exec, command: 'a [b ]', decision: deny"), `write "\ " for a space`},
-		{"long pattern", rule("action: process.exec, command: " + strings.Repeat("x", maxPatternBytes+1) + ", decision: deny"), "8193 bytes; a pattern has at most 8192"},
+		{"long pattern", rule("action: process.exec, command: " + strings.Repeat("x", maxPatternBytes+1) + ", decision: deny"), "4097 bytes; a pattern has at most 4096"},
 		{"builtin misspelt", "version: 1\nbuiltin: {ptrase: allow}\n", `2:11: unknown field "ptrase" in builtin; did you mean "ptrace"?`},
 		{"builtin denied", "version: 1\nbuiltin: {ptrace: deny}\n", `2:19: unknown decision "deny"; write allow to relax the built-in denial, or leave it out`},
 		{"builtin as a list", "version: 1\nbuiltin: [ptrace]\n", "2:10: builtin must be a map, not a list"},

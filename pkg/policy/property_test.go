@@ -86,7 +86,7 @@ func (c *comparison) compare(t *testing.T, g *policygen.Generator, k Kind, n *se
 	n.done++
 	subject := g.Subject(policygen.Kind(k))
 	f := Facts(g.Facts(policygen.Kind(k), subject))
-	got, want := c.tables.MatchIn(k, subject, c.classes(f)), c.rules.evaluate(k, subject, f)
+	got, want := c.tables.MatchIn(k, subject, classes(c.tables, f)), c.rules.evaluate(k, subject, f)
 	if got != want {
 		t.Fatalf("%s %q with %s: tables say %+v (%s), rules say %+v (%s)\n%s", k, subject, f.text(),
 			got, c.tables.Rules[got.Rule].Name, want, c.tables.Rules[want.Rule].Name, c.src)
@@ -108,11 +108,11 @@ func (c *comparison) compare(t *testing.T, g *policygen.Generator, k Kind, n *se
 	}
 }
 
-func (c *comparison) classes(f Facts) Classes {
+func classes(t *Tables, f Facts) Classes {
 	return Classes{
-		Exe:     c.tables.Classify(KindExe, f.Exe),
-		Command: c.tables.Classify(KindCommand, f.Command),
-		Name:    c.tables.Classify(KindName, f.Name),
+		Exe:     t.Classify(KindExe, f.Exe),
+		Command: t.Classify(KindCommand, f.Command),
+		Name:    t.Classify(KindName, f.Name),
 	}
 }
 
