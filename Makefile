@@ -77,6 +77,8 @@ test: fresh lint generate-check unit runner ## what guards a commit: linters, ge
 test-long: fresh lint generate-check ## all of it with raised counts: three unit runs, fuzzing, guests with two CPUs and full preemption
 	$(STAGE) "unit tests, three times"
 	@SAFECLAW_LONG=1 go test -race -count=3 -timeout 60m -json ./... | $(COUNT) -name "unit tests, three times" -result $(RESULTS)
+	$(STAGE) "tables against rules"
+	@POLICY_COMPARISONS=10000000 POLICY_SEED=$$RANDOM go test -v -timeout 60m -run '^TestEvaluateAgrees$$' ./pkg/policy
 	$(STAGE) fuzzing
 	@test/vm/fuzz $(or $(FUZZTIME),60s)
 	@for k in $(KERNELS); do test/vm/selftest $$k; test/vm/nolsm $$k; done
