@@ -12,7 +12,7 @@ in a policy, or wrong use.`,
 	}
 	c.AddCommand(
 		policyCheckCommand(), policyLintCommand(),
-		policyDiffCommand(),
+		policyTestCommand(), policyDiffCommand(),
 		policyImportCommand(),
 		policyNetworkPolicyCommand(),
 		policyBaselineCommand(), policySchemaCommand(),

@@ -5,6 +5,13 @@ import "fmt"
 // allFileActions is the one action that stands for several.
 const allFileActions = "file.*"
 
+// ActionsNamed returns the actions that a word of the language stands for:
+// "file.read", or "file.*" for three.
+func ActionsNamed(name string) (ActionSet, bool) {
+	set, ok := actionNamed(name)
+	return set, ok && set != ActionSet(0).with(ActionMap)
+}
+
 func actionNamed(name string) (ActionSet, bool) {
 	if name == allFileActions {
 		return fileActions, true

@@ -22,6 +22,10 @@ var synonyms = map[string]string{
 	"ends_with": "endsWith", "suffix": "endsWith",
 }
 
+// Suggest is what messages about an unknown word end with: the known word that
+// was probably meant, or all of them.
+func Suggest(word string, known []string) string { return suggest(word, known) }
+
 // suggest returns a hint naming the known word nearest to word, or "".
 func suggest(word string, known []string) string {
 	lower := strings.ToLower(word)
