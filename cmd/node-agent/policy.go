@@ -13,7 +13,7 @@ in a policy, or wrong use.`,
 	c.AddCommand(
 		policyCheckCommand(), policyLintCommand(),
 		policyTestCommand(), policyDiffCommand(),
-		policyImportCommand(),
+		policyImportCommand(), policyCompileCommand(),
 		policyNetworkPolicyCommand(),
 		policyBaselineCommand(), policySchemaCommand(),
 	)

@@ -34,16 +34,7 @@ func (v *verdicts) tooLarge(k Kind, err error, b *subset) error {
 			err = rerun
 		}
 	}
-	cost := make([]int, len(b.steps))
-	for id := range int32(b.keys.len()) {
-		for _, n := range b.keys.at(id) {
-			if n >= 0 {
-				if o := b.nfa.nodes[n].least; o >= 0 && int(o) < len(cost) {
-					cost[o]++
-				}
-			}
-		}
-	}
+	cost := b.costs()
 	order := make([]int, len(cost))
 	for i := range order {
 		order[i] = i
