@@ -37,6 +37,8 @@ type Change struct {
 	Action           product.Action
 	Old, New         policy.Verdict
 	OldRule, NewRule policy.RuleInfo
+
+	known bool // the example needs no executable or command that cannot be told
 }
 
 // Report is all that differs. Of two policies with an empty report, each does
@@ -112,14 +114,17 @@ func appendChange(found []Change, older, newer Side, o product.Outcome) []Change
 	case !was.Allow || was.Count == is.Count:
 		return found
 	}
-	c := Change{direction, o.Action, was, is, older.Tables.Rules[was.Rule], newer.Tables.Rules[is.Rule]}
+	c := Change{direction, o.Action, was, is, older.Tables.Rules[was.Rule], newer.Tables.Rules[is.Rule], o.Known}
 	if direction == Neither && c.saidBySetting(older, newer) {
 		return found
 	}
 	same := func(f Change) bool {
 		return f.Direction == direction && f.Old.Rule == was.Rule && f.New.Rule == is.Rule
 	}
-	if slices.ContainsFunc(found, same) {
+	if i := slices.IndexFunc(found, same); i >= 0 {
+		if o.Known && !found[i].known { // the better example
+			found[i] = c
+		}
 		return found
 	}
 	return append(found, c)

@@ -100,6 +100,28 @@ func TestFindings(t *testing.T) {
 				"  - {action: file.read, path: {glob: ['**/.*', '**/.*/**', '*.pem', '**/id_*/**']}, decision: deny}\n  - {action: file.read, path: /root/**, decision: allow}\n",
 			nil,
 		},
+		{
+			"by executable",
+			head + tmp + "  - {action: file.write, path: /a/**, exe: /bin/git, decision: allow}\n  - {action: file.write, path: /a/b, exe: /bin/git, decision: deny}\n" +
+				"  - {action: file.write, path: /a/b, exe: /bin/go, decision: deny}\n  - {action: file.write, path: /a/b, exe: '/usr/bin/g*', decision: deny}\n",
+			[]string{"6:5 error deny-shadowed"},
+		},
+		{
+			"by command",
+			head + tmp + "  - {action: process.exec, command: git **, decision: deny}\n  - {action: process.exec, command: {startsWith: git push}, decision: allow}\n" +
+				"  - {action: process.exec, command: go build, decision: allow}\n  - {action: process.exec, command: /bin/go test **, decision: allow}\n",
+			[]string{"6:5 warning shadowed", "6:5 info command-by-name", "7:5 info command-by-name", "7:37 warning command-exact"},
+		},
+		{
+			"by bound name",
+			head + tmp + "  - {action: network.request, host: {endsWith: .a.example}, port: 443, decision: deny}\n  - {action: network.request, host: x.a.example, port: 443, decision: deny}\n",
+			[]string{"6:5 warning shadowed"},
+		},
+		{
+			"relaxed",
+			"version: 1\nbaseline: none\nbuiltin: {ptrace: allow}\nrules:\n" + tmp,
+			[]string{"1:1 warning builtin-relaxed", "5:5 info sensitive-readable"},
+		},
 		{"no tmp, observe, default", "version: 1\nmode: observe\ndefaultAction: allow\nbaseline: none\n", []string{"1:1 warning default-allow", "1:1 info observe"}},
 		{"no tmp", head + "  - {action: file.write, path: /out/**, decision: allow}\n", []string{"1:1 info no-tmp", "4:5 info write-without-read"}},
 	} {

@@ -26,7 +26,11 @@ func (l *linter) unreachable() {
 	for _, kinds := range kindsOf {
 		for _, k := range kinds {
 			deciding[k] = map[uint16]bool{}
-			product.Each(k, []*policy.Tables{l.tables}, func(o product.Outcome) { deciding[k][o.Verdicts[0].Rule] = true })
+			product.Each(k, []*policy.Tables{l.tables}, func(o product.Outcome) {
+				if o.Known { // what could not be told always meets the denies
+					deciding[k][o.Verdicts[0].Rule] = true
+				}
+			})
 		}
 	}
 	number := slices.IndexFunc(l.tables.Rules, func(r policy.RuleInfo) bool { return r.Origin == policy.OriginUser })
@@ -66,7 +70,7 @@ func (l *linter) shadows(r *policy.Rule, actions []policy.Action) []shadow {
 			product.EachMatched(k, []*policy.Tables{alone, l.tables}, func(o product.Outcome) {
 				v := o.Verdicts[1]
 				info := l.tables.Rules[v.Rule]
-				if !slices.ContainsFunc(out, func(s shadow) bool { return s.info.Name == info.Name }) {
+				if o.Known && !slices.ContainsFunc(out, func(s shadow) bool { return s.info.Name == info.Name }) {
 					out = append(out, shadow{info, v.Allow, o.Action})
 				}
 			})

@@ -15,6 +15,7 @@ type Action struct {
 	Kind    policy.Kind
 	Reading bool // KindWrite: the file is opened for reading as well
 	Subject []byte
+	Facts   policy.Facts // what is known beside it
 }
 
 // Verb returns what is done, in the words of the language.
@@ -31,13 +32,42 @@ func (a Action) Verb() string {
 
 // String returns what it is done to, as people write it.
 func (a Action) String() string {
+	out := ""
 	switch a.Kind {
 	case policy.KindHost:
-		return readable(reversed(a.Subject[1:]))
+		out = readable(reversed(a.Subject[1:]))
 	case policy.KindAddr:
-		return addrText(a.Subject)
+		out = addrText(a.Subject)
+	default:
+		out = pathText(a.Subject)
 	}
-	return pathText(a.Subject)
+	if a.Facts.Name != nil {
+		out += " as " + readable(reversed(a.Facts.Name[1:]))
+	}
+	if a.Facts.Command != nil {
+		_, args, some := strings.Cut(string(a.Facts.Command), "\x00")
+		out += " without arguments"
+		if some {
+			out = strings.TrimSuffix(out, " without arguments") + " with arguments " + quotedWords(args)
+		}
+	}
+	if a.Facts.Exe != nil {
+		out += " by " + pathText(a.Facts.Exe)
+	}
+	return out
+}
+
+// quotedWords separates the arguments of a command by spaces, each in quotes
+// that would not be read as one word.
+func quotedWords(args string) string {
+	words := strings.Split(args, "\x00")
+	for i, w := range words {
+		if w = readable(w); w == "" || strings.ContainsAny(w, " \"'") {
+			w = strconv.Quote(words[i])
+		}
+		words[i] = w
+	}
+	return strings.Join(words, " ")
 }
 
 func pathText(subject []byte) string {

@@ -12,8 +12,8 @@ type shape interface {
 	done(state uint8) bool
 	// kindOf groups bytes that next never tells apart.
 	kindOf(b byte) byte
-	// nicest is the byte that reads best in an example here, 0 for none.
-	nicest(state uint8) byte
+	// nicest is the byte that reads best in an example here, if there is one.
+	nicest(state uint8) (byte, bool)
 }
 
 // Class bytes, as subjects of package policy begin.
@@ -25,8 +25,10 @@ const (
 
 func shapesOf(k policy.Kind) []shape {
 	switch k {
-	case policy.KindHost:
+	case policy.KindHost, policy.KindName:
 		return []shape{hostShape{}}
+	case policy.KindCommand:
+		return []shape{pathShape{command: true}}
 	case policy.KindAddr:
 		return []shape{addrShape{v4: true}, addrShape{}}
 	}
@@ -50,8 +52,9 @@ func WellFormed(k policy.Kind, subject []byte) bool {
 }
 
 // pathShape: a class byte, then an absolute path without empty components,
-// "." and "..", and without a slash at the end.
-type pathShape struct{}
+// "." and "..", and without a slash at the end. Of a command, arguments follow,
+// each behind a NUL.
+type pathShape struct{ command bool }
 
 const (
 	pathClass  = iota
@@ -62,9 +65,13 @@ const (
 	pathDot
 	pathDots
 	pathInside
+	pathArgs
 )
 
-func (pathShape) next(state uint8, b byte) (uint8, bool) {
+func (p pathShape) next(state uint8, b byte) (uint8, bool) {
+	if state == pathArgs || b == 0 && p.command && p.done(state) {
+		return pathArgs, true
+	}
 	switch state {
 	case pathClass:
 		if b == classNoPath {
@@ -92,7 +99,7 @@ func (pathShape) next(state uint8, b byte) (uint8, bool) {
 }
 
 func (pathShape) done(state uint8) bool {
-	return state == pathNone || state == pathRoot || state == pathInside
+	return state == pathNone || state == pathRoot || state == pathInside || state == pathArgs
 }
 
 func (pathShape) kindOf(b byte) byte {
@@ -103,7 +110,7 @@ func (pathShape) kindOf(b byte) byte {
 	return 'a'
 }
 
-func (pathShape) nicest(uint8) byte { return 0 }
+func (pathShape) nicest(uint8) (byte, bool) { return 0, false }
 
 // hostShape: the byte 1, then a name in lower case from its last byte to its
 // first, without empty labels.
@@ -139,4 +146,4 @@ func (hostShape) kindOf(b byte) byte {
 	return 'a'
 }
 
-func (hostShape) nicest(uint8) byte { return 0 }
+func (hostShape) nicest(uint8) (byte, bool) { return 0, false }

@@ -48,13 +48,13 @@ func (addrShape) kindOf(b byte) byte {
 
 // nicest makes examples out of the addresses that are kept for documentation,
 // and port 443.
-func (a addrShape) nicest(state uint8) byte {
+func (a addrShape) nicest(state uint8) (byte, bool) {
 	example := "\x01\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x06\x01\xbb"
 	if a.v4 {
 		example = "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xcb\x00\x71\x07\x06\x01\xbb"
 	}
 	if at := int(state &^ addrMapped); at < addrBytes {
-		return example[at]
+		return example[at], true
 	}
-	return 0
+	return 0, false
 }

@@ -17,6 +17,7 @@ type states [maxMachines]policy.State
 type walk struct {
 	shape    shape
 	machines []policy.Machine
+	onPath   int                  // how many of the machines read the path alone, not the arguments behind it
 	groups   [][]byte             // bytes that nothing tells apart, the nicest of each first
 	hopeless func(at states) bool // whether nothing that follows is of interest
 	nodes    []walkNode
@@ -38,7 +39,13 @@ type walkNode struct {
 type visitor func(at states, subject func() []byte)
 
 func run(sh shape, machines []policy.Machine, hopeless func(states) bool, visit visitor) {
-	w := &walk{shape: sh, machines: machines, hopeless: hopeless, seen: map[walkKey]struct{}{}}
+	w := &walk{shape: sh, machines: machines, hopeless: hopeless}
+	w.run(visit)
+}
+
+func (w *walk) run(visit visitor) {
+	sh, machines := w.shape, w.machines
+	w.seen = map[walkKey]struct{}{}
 	w.group()
 	var start walkKey
 	for i, m := range machines {
@@ -66,19 +73,26 @@ func (w *walk) add(k walkKey, parent int32, b byte) {
 
 func (w *walk) expand(i int32) {
 	n := w.nodes[i]
-	nicest := w.shape.nicest(n.shape)
+	nicest, hasNicest := w.shape.nicest(n.shape)
+	if hasNicest { // first, so that it is the way to a state that others lead to as well
+		w.step(i, nicest)
+	}
 	for _, group := range w.groups {
-		b := group[0]
-		to, ok := w.shape.next(n.shape, b)
-		if !ok {
-			continue
+		if !hasNicest || !slices.Contains(group, nicest) {
+			w.step(i, group[0])
 		}
-		if nicest != 0 && slices.Contains(group, nicest) {
-			b = nicest
-		}
+	}
+}
+
+// step adds the node behind a byte, if a subject may go on so.
+func (w *walk) step(i int32, b byte) {
+	n := w.nodes[i]
+	if to, ok := w.shape.next(n.shape, b); ok {
 		k := walkKey{shape: to}
 		for m, machine := range w.machines {
-			k.states[m] = machine.Next(n.states[m], b)
+			if k.states[m] = n.states[m]; m >= w.onPath || to != pathArgs {
+				k.states[m] = machine.Next(n.states[m], b)
+			}
 		}
 		w.add(k, i, b)
 	}
