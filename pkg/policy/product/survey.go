@@ -62,11 +62,12 @@ func (s *survey) run() {
 		s.names = circumstances(policy.KindName, s.tables)
 	}
 	shapes := shapesOf(s.kind)
+	onPath := 0
 	if len(s.commands) > 0 {
-		shapes = shapesOf(policy.KindCommand)
+		shapes, onPath = shapesOf(policy.KindCommand), len(s.machines)
 	}
 	for _, sh := range shapes {
-		w := &walk{shape: sh, machines: append(slices.Clone(s.machines), s.commands...), onPath: len(s.machines), hopeless: s.hopeless}
+		w := &walk{shape: sh, machines: append(slices.Clone(s.machines), s.commands...), onPath: onPath, hopeless: s.hopeless}
 		w.run(s.end)
 	}
 }
