@@ -12,7 +12,7 @@ in a policy, or wrong use.`,
 	}
 	c.AddCommand(
 		policyCheckCommand(), policyLintCommand(),
-		policyTestCommand(), policyDiffCommand(),
+		policyTestCommand(), policyExplainCommand(), policyDiffCommand(),
 		policyImportCommand(), policyCompileCommand(),
 		policyNetworkPolicyCommand(),
 		policyBaselineCommand(), policySchemaCommand(),

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+	"github.com/authensor/safeclaw-node-agent/pkg/policy/explain"
 	"github.com/authensor/safeclaw-node-agent/pkg/policy/image"
 	"github.com/authensor/safeclaw-node-agent/pkg/policy/lint"
 )
@@ -212,6 +213,6 @@ func (e *lintEntry) print(w *textWriter) {
 	}
 	fmt.Fprintln(w, "  rules that the policy needs for these:")
 	for _, path := range e.Needs {
-		fmt.Fprintf(w, "  - {action: process.exec, path: %s, decision: allow}\n", yamlWord(path))
+		fmt.Fprintf(w, "  - {action: process.exec, path: %s, decision: allow}\n", explain.Literal(path))
 	}
 }
