@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -165,8 +166,7 @@ func writeJUnit(name string, suites []testSuite) error {
 		return err
 	}
 	if err := junitXML(f, suites); err != nil {
-		f.Close()
-		return fmt.Errorf("write %s: %w", name, err)
+		return fmt.Errorf("write %s: %w", name, errors.Join(err, f.Close()))
 	}
 	return f.Close()
 }

@@ -276,7 +276,8 @@ func TestRefusedAndOptions(t *testing.T) {
 }
 
 // TestAgrees compares NetworkPolicies of random rules with the tables: what the
-// tables allow passes, and, where no rule is by name, nothing else does.
+// tables allow to some program or for some name passes, and, where no rule is by
+// name or executable, nothing else does.
 func TestAgrees(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 11))
 	pick := func(words ...string) string { return words[r.IntN(len(words))] }
@@ -284,7 +285,7 @@ func TestAgrees(t *testing.T) {
 	addrs := []string{"10.0.0.1", "10.1.0.1", "10.1.1.0", "10.1.1.1", "10.1.1.2", "11.0.0.1", "169.254.169.254", "169.254.169.255", "169.254.1.1", "2001:db8::1", "fd00::1", "fd00:ec2::254", "fd00:ec2::23"}
 	allowed := 0
 	for range 400 {
-		src, byName := head, false
+		src, inexact := head, false // inexact: a rule by name or by executable
 		for range 1 + r.IntN(6) {
 			src += "  - {action: network.request, decision: " + pick("allow", "allow", "deny", "audit")
 			if n := r.IntN(3); n > 0 {
@@ -296,8 +297,11 @@ func TestAgrees(t *testing.T) {
 			}
 			switch r.IntN(8) {
 			case 0:
-				src += ", host: a.x"
-				byName = true
+				src += ", host: {in: [a.x, " + pick("b.x", "10.1.1.1") + "]}"
+				inexact = true
+			case 2:
+				src += ", exe: /bin/x"
+				inexact = true
 			case 1:
 				src += ", host: {in: [10.1.1.1, 169.254.169.254]}"
 			}
@@ -330,12 +334,16 @@ func TestAgrees(t *testing.T) {
 			for _, port := range []uint16{1, 19, 20, 22, 442, 443, 444, 445, 1000, 1001, 65535} {
 				for _, proto := range []uint8{tcp, udp} {
 					addr := netip.MustParseAddr(a)
-					want := tables.Match(policy.KindAddr, policy.AddrSubject(false, addr, proto, port)).Allow
+					subject := policy.AddrSubject(false, addr, proto, port)
+					want := false
+					for _, c := range classes(tables) {
+						want = want || tables.MatchIn(policy.KindAddr, subject, c).Allow
+					}
 					got := np.allows(addr, proto, port)
 					if want {
 						allowed++
 					}
-					if want && !got || !byName && got != want {
+					if want && !got || !inexact && got != want {
 						t.Fatalf("%s:%d/%d: the tables say %v, the NetworkPolicy %v\n%s%s", a, port, proto, want, got, src, np.YAML())
 					}
 				}
@@ -345,6 +353,20 @@ func TestAgrees(t *testing.T) {
 	if allowed < 10_000 {
 		t.Errorf("only %d allowed connections", allowed)
 	}
+}
+
+// classes are all that a verdict may depend on beside the address: bound to the
+// name or not, by the executable or another.
+func classes(t *policy.Tables) (out []policy.Classes) {
+	for _, name := range []string{"a.x", "c.x"} {
+		for _, exe := range []string{"/bin/x", "/bin/y"} {
+			out = append(out, policy.Classes{
+				Name: t.Classify(policy.KindName, policy.HostSubject(name)),
+				Exe:  t.Classify(policy.KindExe, policy.PathSubject(false, exe)),
+			})
+		}
+	}
+	return out
 }
 
 func withoutDNS(rules []Rule) []Rule {
