@@ -54,6 +54,7 @@ type checkResult struct {
 	OK        bool         `json:"ok"`
 	Skipped   string       `json:"skipped,omitempty"` // what it is instead of a policy
 	Errors    []checkError `json:"errors,omitempty"`
+	Hint      string       `json:"hint,omitempty"` // what to do about the errors
 	Rules     int          `json:"rules"`
 	Baseline  string       `json:"baseline,omitempty"`
 	Source    string       `json:"source_sha256,omitempty"`
@@ -84,6 +85,9 @@ func (r *checkResult) print(w *textWriter) {
 		}
 	default:
 		fmt.Fprintf(w, "%s: %s\n", file, w.in(red, fmt.Sprintf("%d error(s)", len(r.Errors))))
+		if r.Hint != "" {
+			fmt.Fprintf(w, "%s: %s\n", file, r.Hint)
+		}
 	}
 }
 

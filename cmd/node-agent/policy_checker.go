@@ -4,10 +4,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+	"github.com/authensor/safeclaw-node-agent/pkg/policy/dialect"
 )
 
 // checker checks files and directories.
@@ -77,6 +79,9 @@ func (k *checker) file(file string, src []byte, named bool) {
 		if d.Other == "" {
 			k.policy(&r, d)
 		}
+		if !r.OK && len(docs) == 1 && importable(file, src) {
+			r.Hint = "another dialect: node-agent policy import reads it"
+		}
 		k.results = append(k.results, r)
 	}
 	if broken != nil {
@@ -84,6 +89,12 @@ func (k *checker) file(file string, src []byte, named bool) {
 		r.fail(broken)
 		k.results = append(k.results, r)
 	}
+}
+
+// importable reports whether a policy with errors is a good one of another dialect.
+func importable(file string, src []byte) bool {
+	res, err := dialect.Import(file, src, dialect.Options{Now: time.Now()})
+	return err == nil && res.YAML != nil && len(res.Notes) > 0
 }
 
 func (k *checker) policy(r *checkResult, d policy.Document) {

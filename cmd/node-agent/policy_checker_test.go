@@ -95,3 +95,14 @@ func TestPolicyCheckFloor(t *testing.T) {
 		t.Errorf("exit %d with a bad floor", code)
 	}
 }
+
+func TestPolicyCheckOtherDialect(t *testing.T) {
+	const hint = "node-agent policy import reads it"
+	old := "version: 1\nrules: [{action: file_read, target: /x, effect: DENY}]\n"
+	if out, code := command(t, old, "policy", "check", "-"); code != exitUsage || !strings.Contains(out, hint) {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	if out, _ := command(t, bad, "policy", "check", "-"); strings.Contains(out, hint) {
+		t.Errorf("a misspelt policy is no other dialect:\n%s", out)
+	}
+}
