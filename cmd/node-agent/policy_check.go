@@ -19,18 +19,26 @@ func policyCheckCommand() *cobra.Command {
 its line and column. A file is a policy, or any number of manifests: each
 ConfigMap with the key safeclaw.policy.yaml holds one. Of a directory all *.yaml
 and *.yml files are read, hidden ones excepted; manifests without a policy are
-skipped, and named.
+skipped, and named. With --floor alone the cluster policy itself is checked.
 Exit codes: 0 all good; 2 an error in a policy, no policy at all, or wrong use.`,
 		Example: `  node-agent policy check policy.yaml
   node-agent policy check --floor floor.yaml deploy/
   kubectl get configmap -A -o yaml | node-agent policy check -`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 && floor == "" {
+				return errors.New("which policy? node-agent policy check FILE|DIR...")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			f, err := readFloor(floor, c.InOrStdin())
 			if err != nil {
 				return err
 			}
 			k := checker{stdin: c.InOrStdin(), floor: f}
+			if f != nil {
+				k.checkFloor(floor)
+			}
 			return k.run(c, args, output)
 		},
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -46,6 +48,21 @@ func (k *checker) run(c *cobra.Command, args []string, output *outputFormat) err
 		return errors.New("no policy found")
 	}
 	return nil
+}
+
+// checkFloor finds out whether the floor, which was read, can be used: the tables
+// must have room for it in front of a policy.
+func (k *checker) checkFloor(file string) {
+	r := checkResult{File: file, Name: "floor", OK: true, Rules: len(k.floor.Rules)}
+	t, err := policy.DenyAll(k.floor, policy.Options{})
+	if err != nil {
+		r.OK = false
+		r.fail(err)
+	} else {
+		r.tables(t)
+		r.Source, r.Capped = fmt.Sprintf("%x", sha256.Sum256(k.floor.Source)), nil // and not those of the policy behind it
+	}
+	k.results = append(k.results, r)
 }
 
 func (k *checker) argument(name string) error {
@@ -108,7 +125,11 @@ func (k *checker) policy(r *checkResult, d policy.Document) {
 		r.fail(err)
 		return
 	}
-	r.Rules, r.Baseline, r.TableSize = len(d.Policy.Rules), t.Baseline, len(t.Blob)
-	r.Capped = t.Capped
+	r.Rules = len(d.Policy.Rules)
+	r.tables(t)
+}
+
+func (r *checkResult) tables(t *policy.Tables) {
+	r.Baseline, r.TableSize, r.Capped = t.Baseline, len(t.Blob), t.Capped
 	r.Source, r.Table = hex.EncodeToString(t.SourceHash[:]), hex.EncodeToString(t.Hash[:])
 }

@@ -91,6 +91,12 @@ func TestPolicyCheckFloor(t *testing.T) {
 	if out, code := command(t, "version: 1\nbaseline: image\n", "policy", "check", "--floor", caps, "-"); code != 0 || !strings.Contains(out, "changed by the floor: baseline: runtime instead of image") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
+	if out, code := command(t, "", "policy", "check", "--floor", floor); code != 0 || !strings.Contains(out, "(floor): ok: 1 rules") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	if _, code := command(t, "", "policy", "check", "--floor", write(t, good)); code != exitUsage {
+		t.Errorf("exit %d with a floor that allows", code)
+	}
 	if _, code := command(t, "", "policy", "check", "--floor", write(t, bad), g); code != exitUsage {
 		t.Errorf("exit %d with a bad floor", code)
 	}

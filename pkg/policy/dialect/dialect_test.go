@@ -121,6 +121,7 @@ func TestTable(t *testing.T) {
 		{"action: network, host: {matches: '(?i)^A\\.x$'}, decision: deny", "- action: network.request, host: {equals: a.x}, decision: deny"},
 		{"action: file.read, decision: deny, message: m", "- action: file.read, decision: deny, reason: m"},
 		{"action: file.read, decision: deny, description: 'a: b', reason: r", `- action: file.read, decision: deny, reason: "a: b; r"`},
+		{"action: file.read, decision: deny, reason: null", "- action: file.read, decision: deny"},
 		{"id: a b, action: file.read, decision: deny", "- id: a-b, action: file.read, decision: deny"},
 		{"name: Block all, action: file.read, decision: deny", "- id: Block-all, action: file.read, decision: deny"},
 	} {

@@ -138,7 +138,7 @@ func (im *importer) identify(d *draft, key, val *policy.Node) {
 }
 
 func (im *importer) explain(d *draft, key, val *policy.Node) {
-	if val.Text == "" && key.Text != "reason" {
+	if val.Tag == "!!null" || val.Text == "" && key.Text != "reason" {
 		im.note(key, "an empty "+key.Text+" is left out")
 		return
 	}
