@@ -13,6 +13,26 @@ func takeFact(n int32) (order int32, condition uint8) {
 	return n >> 4, uint8(n & 15)
 }
 
+// votes notes which conditions of which steps are met.
+type votes struct {
+	met   []uint16 // by order
+	steps []int32  // those that have any
+}
+
+func (v *votes) add(order int32, condition uint8) {
+	if v.met[order] == 0 {
+		v.steps = append(v.steps, order)
+	}
+	v.met[order] |= 1 << condition
+}
+
+func (v *votes) clear() {
+	for _, order := range v.steps {
+		v.met[order] = 0
+	}
+	v.steps = v.steps[:0]
+}
+
 // decide finds the verdict of a set of nodes, and drops the nodes that can no
 // longer change it: those that lead only to steps behind one that has already
 // matched whatever follows, and those that only repeat a fact.
@@ -20,7 +40,7 @@ func (b *subset) decide(set []int32) ([]int32, verdictRow) {
 	var marks mark
 	last := int32(len(b.steps) - 1) // matches everything
 	decided := last
-	clear(b.votes)
+	b.votes.clear()
 	for _, n := range set {
 		if n >= 0 {
 			node := &b.nfa.nodes[n]
@@ -28,7 +48,7 @@ func (b *subset) decide(set []int32) ([]int32, verdictRow) {
 			continue
 		}
 		order, condition := takeFact(n)
-		b.votes[order] |= 1 << condition
+		b.votes.add(order, condition)
 		if condition == wholeStep && b.steps[order].decides() {
 			decided = min(decided, order)
 		}
@@ -61,7 +81,8 @@ func (b *subset) prune(set []int32, decided int32) []int32 {
 			out = append(out, n)
 		}
 	}
-	for order, conditions := range b.votes {
+	for _, order := range b.votes.steps {
+		conditions := b.votes.met[order]
 		switch {
 		case order >= decided:
 		case conditions>>wholeStep != 0:
@@ -84,8 +105,8 @@ func (b *subset) prune(set []int32, decided int32) []int32 {
 // that nothing else can keep from deciding.
 func (b *subset) candidates(decided int32) []int32 {
 	out := b.list[:0]
-	for order, conditions := range b.votes {
-		if order < decided && conditions>>wholeStep != 0 {
+	for _, order := range b.votes.steps {
+		if order < decided && b.votes.met[order]>>wholeStep != 0 {
 			out = append(out, order)
 		}
 	}
@@ -125,9 +146,9 @@ func (b *subset) vote(accepts []accept, marks mark) int32 {
 		if acc.order < 0 || acc.unless&marks != 0 {
 			continue
 		}
-		b.votes[acc.order] |= 1 << acc.condition
-		if all := uint16(1)<<b.conditions[acc.order] - 1; b.votes[acc.order]&all == all {
-			b.votes[acc.order] |= 1 << wholeStep
+		b.votes.add(acc.order, acc.condition)
+		if all := uint16(1)<<b.conditions[acc.order] - 1; b.votes.met[acc.order]&all == all {
+			b.votes.add(acc.order, wholeStep)
 			if b.steps[acc.order].decides() {
 				least = min(least, acc.order)
 			}

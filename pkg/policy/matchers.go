@@ -46,14 +46,21 @@ func (l *matcherList) number(m *Matcher, inPlace bool) uint16 {
 func (s *ruleSet) listMatchers() {
 	for _, rules := range [][]numbered{s.floor, s.user} {
 		for _, r := range rules {
-			s.exes.number(r.Exe, false)
+			s.exes.from(s.exes.number(r.Exe, false), r)
 			if r.Command != nil {
-				s.commands.number(r.Command, r.inStandardPlaces())
+				s.commands.from(s.commands.number(r.Command, r.inStandardPlaces()), r)
 			}
 			if namesHosts(r.Host) {
-				s.names.number(r.Host, false)
+				s.names.from(s.names.number(r.Host, false), r)
 			}
 		}
+	}
+}
+
+// from notes the first rule that has a matcher, for messages.
+func (l *matcherList) from(id uint16, r numbered) {
+	if id > 0 && l.steps[id-1].num == 0 {
+		l.steps[id-1].num = r.num
 	}
 }
 

@@ -1,18 +1,6 @@
 package policy
 
-import (
-	"errors"
-	"slices"
-)
-
-// Limits of the construction, beyond what fits the largest tables.
-const (
-	maxStates = 1_500_000
-	maxCells  = 16_000_000 // of base rows
-	maxWork   = 400_000_000
-)
-
-var errStates = errors.New("more than 1,500,000 states before minimisation")
+import "slices"
 
 // subset makes an automaton deterministic. A state is a sorted set of nodes;
 // in place of what can no longer change it holds facts: see decide. What of it
@@ -32,13 +20,14 @@ type subset struct {
 	d     *dfa
 	work  int
 
-	seen    []uint32 // nodes of the set being made
+	seen, seenFact []uint32 // nodes and facts of the set being made
+
 	round   uint32
 	next    []int32
 	set     []int32
 	part    []int32
 	literal []byteStep
-	votes   map[int32]uint16 // conditions met, by order
+	votes   votes
 	list    []int32
 	code    []byte
 }
@@ -56,7 +45,7 @@ type byteStep struct{ class, to int32 }
 func newSubset(g *graph, k Kind, v *verdicts) *subset {
 	return &subset{
 		graph: g, kind: k, rules: v.rs, verdicts: v, resolved: map[string]verdictRow{}, abc: g.nfa.alphabet(), keys: newSetIndex(), cores: newSetIndex(),
-		seen: make([]uint32, len(g.nfa.nodes)), votes: map[int32]uint16{},
+		seen: make([]uint32, len(g.nfa.nodes)), seenFact: make([]uint32, (wholeStep+1)*len(g.steps)), votes: votes{met: make([]uint16, len(g.steps))},
 	}
 }
 
@@ -84,14 +73,15 @@ func (b *subset) build() (*dfa, error) {
 	b.d.addState(0, nil)
 	b.d.addState(1, nil)
 	for s := 2; s < b.keys.len(); s++ {
-		if b.keys.len() > maxStates || len(b.d.base) > maxCells || b.work > maxWork {
-			return nil, errStates
-		}
-		if b.verdicts.tooMuch() {
-			return nil, errVectors
+		if err := b.withinLimits(); err != nil {
+			return nil, err
 		}
 		b.expand(int32(s))
 	}
+	if err := b.withinLimits(); err != nil {
+		return nil, err
+	}
+	b.verdicts.spent.add(b.cost())
 	return b.d, nil
 }
 
@@ -224,7 +214,8 @@ func (b *subset) closed(nodes []int32) int32 {
 	set := b.set[:0]
 	add := func(n int32) {
 		if n < 0 {
-			if !slices.Contains(set, n) {
+			if fact := -1 - n; b.seenFact[fact] != b.round {
+				b.seenFact[fact] = b.round
 				set = append(set, n)
 			}
 		} else if b.seen[n] != b.round {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"encoding/binary"
-	"errors"
 	"slices"
 )
 
@@ -14,13 +13,9 @@ type verdicts struct {
 	vectors [][]verdictRow
 	ids     map[string]int32
 	entries int // of all vectors
-	work    int // steps looked at
+	looked  int // steps looked at
+	spent   cost
 }
-
-var errVectors = errors.New("too many combinations of exe, command or names with what they are about")
-
-// tooMuch reports whether the vectors cannot fit the tables, or took too long.
-func (v *verdicts) tooMuch() bool { return v.entries > LargeTable/2 || v.work > maxWork }
 
 // verdict returns the row for the candidates of a set, by their orders.
 func (b *subset) verdict(orders []int32) verdictRow {
@@ -105,7 +100,7 @@ func (v *verdicts) split(steps []*step, c condition) verdictRow {
 	for class := range vector {
 		left = left[:0]
 		for _, s := range steps {
-			v.work++
+			v.looked++
 			n := s.number(c)
 			switch {
 			case n == 0:
