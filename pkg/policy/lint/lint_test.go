@@ -118,6 +118,11 @@ func TestFindings(t *testing.T) {
 			[]string{"6:5 warning shadowed"},
 		},
 		{
+			"resolved and never connected",
+			head + tmp + "  - {action: network.request, cidr: ['0.0.0.0/0', '::/0'], decision: deny}\n  - {action: network.request, host: x.example, port: 443, decision: allow}\n",
+			[]string{"6:5 warning never-connects"},
+		},
+		{
 			"relaxed",
 			"version: 1\nbaseline: none\nbuiltin: {ptrace: allow}\nrules:\n" + tmp,
 			[]string{"1:1 warning builtin-relaxed", "5:5 info sensitive-readable"},

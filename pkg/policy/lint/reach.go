@@ -47,6 +47,27 @@ func (l *linter) unreachable() {
 			l.dead(r, dead)
 		}
 		l.behindDefault(r)
+		if n := uint16(number + i); deciding[policy.KindHost][n] && !deciding[policy.KindAddr][n] {
+			l.neverConnects(r)
+		}
+	}
+}
+
+// neverConnects reports a rule whose names are resolved, but whose addresses
+// other rules decide about, all of them.
+func (l *linter) neverConnects(r *policy.Rule) {
+	if !allows(r) || r.Host == nil {
+		return
+	}
+	var by []shadow
+	for _, s := range l.shadows(r, []policy.Action{policy.ActionNetwork}) {
+		if s.example.Kind == policy.KindAddr && !s.allow {
+			by = append(by, s)
+		}
+	}
+	if len(by) > 0 {
+		l.about(r, Warning, "never-connects", fmt.Sprintf("its names are resolved, but no connection is decided by it: %s before it", decides(by)),
+			"move it above "+by[0].info.Name)
 	}
 }
 
