@@ -26,7 +26,7 @@ Exit codes: 0 all good; 2 an error in a policy, no policy at all, or wrong use.`
   kubectl get configmap -A -o yaml | node-agent policy check -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 && floor == "" {
-				return errors.New("which policy? node-agent policy check FILE|DIR...")
+				return errors.New("which policy? name a file or a directory")
 			}
 			return nil
 		},

@@ -105,6 +105,8 @@ func TestTable(t *testing.T) {
 		{"action: shell.exec, match: {command: '*sudo*'}, decision: deny", `- action: process.exec, command: "** *sudo* **", decision: deny`},
 		{"action: shell.exec, command: {starts_with: git push}, decision: allow", `- action: process.exec, command: {startsWith: "git push"}, decision: allow`},
 		{"action: shell.exec, command: {starts_with: 'rm '}, decision: deny", "- action: process.exec, command: {startsWith: rm}, decision: deny"},
+		{"action: shell.exec, command: {starts_with: 'git '}, decision: allow", `- action: process.exec, command: "git * **", decision: allow`},
+		{"action: shell.exec, command: {starts_with: ['rm ', go]}, decision: deny", `- action: process.exec, command: {glob: ["rm **", "go* **"]}, decision: deny`},
 		{"action: shell.exec, command: {starts_with: rm -r}, decision: deny", `- action: process.exec, command: "rm -r* **", decision: deny`},
 		{"action: shell.exec, command: {matches: sudo}, decision: deny", `- action: process.exec, command: "** *sudo* **", decision: deny`},
 		{"action: shell.exec, target: {ends_with: x}, decision: deny", `- action: process.exec, command: "** *x", decision: deny`},
