@@ -85,3 +85,32 @@ func TestPolicyDiffCodes(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// An example names the executable, the command and the bound name where they
+// matter, and only there.
+func TestPolicyDiffConditions(t *testing.T) {
+	older := write(t, "version: 1\nbaseline: none\nrules:\n"+
+		"  - {id: push, action: process.exec, command: {startsWith: git push}, decision: deny}\n"+
+		"  - {id: gits, action: process.exec, command: git **, decision: allow}\n"+
+		"  - {id: pip, action: network.request, host: {endsWith: .pypi.example}, exe: /usr/bin/pip, decision: allow}\n")
+	out, code := command(t, "version: 1\nbaseline: none\nrules:\n"+
+		"  - {id: gits, action: process.exec, command: git **, decision: allow}\n"+
+		"  - {id: pip, action: network.request, host: {endsWith: .pypi.example}, decision: allow}\n"+
+		"  - {id: vi, action: file.write, path: /notes, exe: /usr/bin/vi, decision: allow}\n", "policy", "diff", older, "-")
+	if code != exitWider {
+		t.Errorf("exit %d", code)
+	}
+	for _, want := range []string{
+		"process.exec /bin/git with arguments push\n",
+		"resolve a.pypi.example by /",
+		"as a.pypi.example by /",
+		"file.write /notes by /bin/vi\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	if strings.Count(out, "+ wider") != 5 { // the note may be written, and deleted
+		t.Errorf("other differences:\n%s", out)
+	}
+}

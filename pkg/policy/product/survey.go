@@ -149,40 +149,51 @@ type combination struct {
 	known     bool // the executable and the command, as far as they matter
 }
 
-// combinations lists the verdicts at an end under all circumstances: those in
-// which nothing is known come last, and circumstances that change nothing are
-// left out.
+// combinations lists the verdicts at an end under all circumstances, those in
+// which nothing is known last. A circumstance that changes nothing is left out.
 func (s *survey) combinations(at states, command circumstance) []combination {
-	unknown := s.combine(at, circumstance{}, circumstance{}, circumstance{}, false)
-	out := []combination{}
-	same := true
-	commands := []bool{false}
-	if len(s.commands) > 0 {
-		commands = []bool{true, false}
+	all := s.grid(at, command)
+	unlike := func(a, b int) bool { return all[a].verdicts != all[b].verdicts }
+	exes, names := len(s.exes), len(s.names)
+	var byExe, byName, byCommand bool
+	for i := range all {
+		byExe = byExe || unlike(i, i-i/names%exes*names)
+		byName = byName || unlike(i, i-i%names)
+		byCommand = byCommand || unlike(i, i%(exes*names))
 	}
-	for _, byCommand := range commands {
-		class := circumstance{}
-		if byCommand {
-			class = command
+	var out []combination
+	for i := len(all) - 1; i >= 0; i-- {
+		c := all[i]
+		exe, name, known := i/names%exes, i%names, i/(exes*names)
+		if !byExe && exe > 0 || !byName && name > 0 || !byCommand && known > 0 {
+			continue
 		}
-		for i := len(s.exes) - 1; i >= 0; i-- {
-			for j := len(s.names) - 1; j >= 0; j-- {
-				c := s.combine(at, s.exes[i], s.names[j], class, byCommand)
-				same = same && c.verdicts == unknown.verdicts
-				out = append(out, c)
+		c.known = (!byExe || exe > 0) && (!byCommand || known > 0)
+		out = append(out, c)
+	}
+	return out
+}
+
+// grid lists the verdicts at an end by command (not known, known), then by
+// executable, then by name.
+func (s *survey) grid(at states, command circumstance) []combination {
+	out := make([]combination, 0, 2*len(s.exes)*len(s.names))
+	commands := []circumstance{{}}
+	if len(s.commands) > 0 {
+		commands = append(commands, command)
+	}
+	for i, class := range commands {
+		for _, exe := range s.exes {
+			for _, name := range s.names {
+				out = append(out, s.combine(at, exe, name, class, i > 0))
 			}
 		}
-	}
-	if same {
-		unknown.known = true
-		return []combination{unknown}
 	}
 	return out
 }
 
 func (s *survey) combine(at states, exe, name, command circumstance, byCommand bool) combination {
 	c := combination{exe: exe, name: name, command: byCommand}
-	c.known = (exe.example != nil || len(s.exes) == 1) && (byCommand || len(s.commands) == 0)
 	for i := range s.tables {
 		in := policy.Classes{Exe: exe.class[i], Name: name.class[i], Command: command.class[i]}
 		c.verdicts[i] = s.machines[i].VerdictIn(at[i], in)
