@@ -49,8 +49,8 @@ func (b *subset) decide(set []int32) ([]int32, verdictRow) {
 		}
 		order, condition := takeFact(n)
 		b.votes.add(order, condition)
-		if condition == wholeStep && b.steps[order].decides() {
-			decided = min(decided, order)
+		if condition == wholeStep {
+			decided = min(decided, b.steps[order].bound(order, last))
 		}
 	}
 	for _, n := range set {
@@ -95,7 +95,7 @@ func (b *subset) prune(set []int32, decided int32) []int32 {
 			}
 		}
 	}
-	if decided < int32(len(b.steps)-1) {
+	if b.steps[decided].decides() && !b.steps[decided].always {
 		out = append(out, factOf(decided, wholeStep))
 	}
 	return out
@@ -111,8 +111,11 @@ func (b *subset) candidates(decided int32) []int32 {
 		}
 	}
 	slices.Sort(out)
-	b.list = append(out, decided)
-	return b.list
+	if b.steps[decided].decides() {
+		out = append(out, decided)
+	}
+	b.list = out
+	return out
 }
 
 // onlyFacts reports whether all that a node says is in the facts of its set.
@@ -139,7 +142,8 @@ func marksOf(accepts []accept) (marks mark) {
 }
 
 // vote counts the conditions that accepting patterns meet, and notes the steps
-// whose conditions are all met. It returns the first of these that decides.
+// whose conditions are all met. It returns the first order that these leave
+// without a say.
 func (b *subset) vote(accepts []accept, marks mark) int32 {
 	least := int32(len(b.steps) - 1)
 	for _, acc := range accepts {
@@ -149,9 +153,7 @@ func (b *subset) vote(accepts []accept, marks mark) int32 {
 		b.votes.add(acc.order, acc.condition)
 		if all := uint16(1)<<b.conditions[acc.order] - 1; b.votes.met[acc.order]&all == all {
 			b.votes.add(acc.order, wholeStep)
-			if b.steps[acc.order].decides() {
-				least = min(least, acc.order)
-			}
+			least = min(least, b.steps[acc.order].bound(acc.order, least))
 		}
 	}
 	return least

@@ -46,23 +46,37 @@ func (l *matcherList) number(m *Matcher, inPlace bool) uint16 {
 func (s *ruleSet) listMatchers() {
 	for _, rules := range [][]numbered{s.floor, s.user} {
 		for _, r := range rules {
-			s.exes.from(s.exes.number(r.Exe, false), r)
-			if r.Command != nil {
-				s.commands.from(s.commands.number(r.Command, r.inStandardPlaces()), r)
-			}
+			s.exes.list(r, r.Exe, false)
 			if namesHosts(r.Host) {
-				s.names.from(s.names.number(r.Host, false), r)
+				s.names.list(r, r.Host, false)
+			}
+			st := s.commands.list(r, r.Command, r.inStandardPlaces())
+			alone := r.Path == nil && r.Exe == nil && !r.marks() && !r.idle()
+			if st != nil && alone && st.settles == 0 {
+				st.settles = int32(len(s.commands.steps))
 			}
 		}
 	}
 }
 
-// from notes the first rule that has a matcher, for messages.
-func (l *matcherList) from(id uint16, r numbered) {
-	if id > 0 && l.steps[id-1].num == 0 {
-		l.steps[id-1].num = r.num
+// list numbers a matcher of a rule and returns its step, nil for none.
+func (l *matcherList) list(r numbered, m *Matcher, inPlace bool) *step {
+	n := l.number(m, inPlace)
+	if n == 0 {
+		return nil
 	}
+	st := &l.steps[n-1]
+	if st.num == 0 {
+		st.num = r.num // who is to blame for what it costs
+	}
+	return st
 }
+
+// marks reports whether the rule has its subjects recorded one by one instead
+// of deciding; idle, whether it does neither.
+func (r numbered) marks() bool { return r.origin == OriginFloor && r.Decision == DecisionAudit }
+
+func (r numbered) idle() bool { return r.origin == OriginFloor && r.Decision == DecisionAllow }
 
 // matcherSteps lists the matchers of a classifier as steps of which none
 // decides: all that match count.

@@ -16,6 +16,10 @@ type step struct {
 
 	// Matchers that must hold besides: numbers in the lists of the rule set, 0 none.
 	exe, command, name uint16
+
+	// KindCommand: the first matcher that is only asked about behind a rule that
+	// this one decides alone; 0: all are.
+	settles int32
 }
 
 // conditional reports whether more than the subject decides about the step.
@@ -23,6 +27,18 @@ func (s *step) conditional() bool { return s.exe|s.command|s.name != 0 }
 
 // decides reports whether a step whose subject matches ends the search.
 func (s *step) decides() bool { return !s.mark && !s.conditional() }
+
+// bound is the first order that does not matter once the step at order has
+// matched whatever follows; last stands for none.
+func (s *step) bound(order, last int32) int32 {
+	switch {
+	case s.decides():
+		return order
+	case s.settles > 0:
+		return min(s.settles, last)
+	}
+	return last
+}
 
 // steps returns the list for a kind, in the order of docs/policy.md.
 func (s *ruleSet) steps(k Kind) []step {
@@ -36,7 +52,7 @@ func (s *ruleSet) steps(k Kind) []step {
 	}
 	specific := func(r numbered) bool { return r.HasMatcher() }
 	general := func(r numbered) bool { return !r.HasMatcher() }
-	floor := func(r numbered) bool { return r.Decision != DecisionAllow } // denies decide, audits mark
+	floor := func(r numbered) bool { return !r.idle() } // denies decide, audits mark
 	switch k {
 	case KindRead, KindWrite, KindExec:
 		a := map[Kind]Action{KindRead: ActionRead, KindWrite: ActionWrite, KindExec: ActionExec}[k]
@@ -90,7 +106,7 @@ func (s *ruleSet) ruleSteps(k Kind, r numbered) []step {
 		count:   r.Decision == DecisionAllow && s.counted(k),
 		matched: own && r.HasMatcher(),
 		floor:   r.origin == OriginFloor,
-		mark:    r.origin == OriginFloor && r.Decision == DecisionAudit,
+		mark:    r.marks(),
 		exe:     s.exes.number(r.Exe, false),
 	}
 	switch {
