@@ -28,6 +28,25 @@ static long byte_large(u32 i, struct pass *m)
 	return byte_step(m, TABLE_LARGE);
 }
 
+static __always_inline long sparse_byte(struct pass *m, u32 size)
+{
+	u32 c = m->classes[m->buf[m->pos & (PATH_END - 1)]];
+
+	m->state = sparse_step(m->blob, m->off, m->state, c, size);
+	m->pos++;
+	return 0;
+}
+
+static long sparse_byte_small(u32 i, struct pass *m)
+{
+	return sparse_byte(m, TABLE_SMALL);
+}
+
+static long sparse_byte_large(u32 i, struct pass *m)
+{
+	return sparse_byte(m, TABLE_LARGE);
+}
+
 static __always_inline u32 feed(const u8 *blob, struct scratch *s, u32 pos, u32 len, u32 state, u32 size)
 {
 	const struct table_header *h = (const struct table_header *)blob;
@@ -41,14 +60,21 @@ static __always_inline u32 feed(const u8 *blob, struct scratch *s, u32 pos, u32 
 		.off = au->off,
 	};
 
-	if (!au->units)
-		return STATE_START;
 	if (state == STATE_START)
 		m.state = au->start;
-	if (size == TABLE_SMALL)
-		bpf_loop(len, byte_small, &m, 0);
-	else
-		bpf_loop(len, byte_large, &m, 0);
+	if (au->encoding == ENCODING_DENSE) {
+		if (size == TABLE_SMALL)
+			bpf_loop(len, byte_small, &m, 0);
+		else
+			bpf_loop(len, byte_large, &m, 0);
+	} else if (au->encoding == ENCODING_SPARSE) {
+		if (size == TABLE_SMALL)
+			bpf_loop(len, sparse_byte_small, &m, 0);
+		else
+			bpf_loop(len, sparse_byte_large, &m, 0);
+	} else {
+		return STATE_START;
+	}
 	return m.state;
 }
 
@@ -65,9 +91,14 @@ static __noinline u32 command_feed(struct tables *t, struct scratch *s, u32 pos,
 static __always_inline u32 class_in(const u8 *blob, u32 state, u32 size)
 {
 	const struct table_header *h = (const struct table_header *)blob;
-	u64 ix = h->automata[KIND_COMMAND].off + ((u64)state << 6);
+	const struct automaton *au = &h->automata[KIND_COMMAND];
+	u32 index;
 
-	return row_at(blob, *(const u16 *)(blob + (ix & COLUMN_MASK(size))), size)->class;
+	if (au->encoding == ENCODING_SPARSE)
+		index = sparse_says(blob, au->off, state, size);
+	else
+		index = dense_says(blob, au->off, state, size);
+	return row_at(blob, index, size)->class;
 }
 
 /* The class of a command whose last byte led to the state. */

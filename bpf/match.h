@@ -6,7 +6,7 @@
  * wrong verdict but no wrong access; a missing or foreign blob denies.
  */
 #pragma once
-#include "scratch.h"
+#include "sparse.h"
 
 struct outcome {
 	u64 hash; /* of the subject */
@@ -98,6 +98,33 @@ static long block_large(u32 i, struct pass *m)
 	return block(m, TABLE_LARGE);
 }
 
+static __always_inline long sparse_block(struct pass *m, u32 size)
+{
+	const u8 *p = m->buf + (m->pos & (PATH_END - 1));
+	u32 state = m->state;
+
+	m->hash = hash_word(m->hash, *(const u64 *)p);
+	m->hash = hash_word(m->hash, *(const u64 *)(p + 8));
+	if (state < m->absorbing) {
+#pragma unroll
+		for (int i = 0; i < TABLE_BLOCK; i++)
+			state = sparse_step(m->blob, m->off, state, m->classes[p[i]], size);
+		m->state = state;
+	}
+	m->pos += TABLE_BLOCK;
+	return 0;
+}
+
+static long sparse_block_small(u32 i, struct pass *m)
+{
+	return sparse_block(m, TABLE_SMALL);
+}
+
+static long sparse_block_large(u32 i, struct pass *m)
+{
+	return sparse_block(m, TABLE_LARGE);
+}
+
 static __always_inline int tables_of(u32 slot, struct tables *t)
 {
 	const struct table_header *h;
@@ -142,12 +169,20 @@ static __always_inline const struct verdict_row *row_at(const u8 *blob, u32 inde
 	return (const struct verdict_row *)(blob + (ix & ROW_MASK(size)));
 }
 
-/* The row of the state, its conditions followed as far as they are known. */
-static __always_inline void settle(const u8 *blob, struct tables *t, u64 off, u32 state, struct outcome *o, u32 size)
+/* The index of a state's verdict row in the dense encoding. */
+static __always_inline u32 dense_says(const u8 *blob, u64 off, u32 state, u32 size)
 {
 	u64 ix = off + ((u64)state << 6);
-	const struct verdict_row *row = row_at(blob, *(const u16 *)(blob + (ix & COLUMN_MASK(size))), size);
+
+	return *(const u16 *)(blob + (ix & COLUMN_MASK(size)));
+}
+
+/* A row by its index, its conditions followed as far as they are known. */
+static __always_inline void settle(const u8 *blob, struct tables *t, u32 index, struct outcome *o, u32 size)
+{
+	const struct verdict_row *row = row_at(blob, index, size);
 	u32 launcher = row->flags & ROW_LAUNCHER;
+	u64 ix;
 
 	o->class = row->class;
 	if (row->cond == COND_EXE) {
@@ -181,14 +216,24 @@ static __always_inline int pass(const u8 *blob, struct tables *t, struct scratch
 		.absorbing = au->absorbing,
 	};
 	u32 rounds = (PATH_END + TABLE_BLOCK - 1 - pos) / TABLE_BLOCK;
+	u32 index;
 
-	if (!au->units)
+	if (likely(au->encoding == ENCODING_DENSE)) {
+		if (size == TABLE_SMALL)
+			bpf_loop(rounds, block_small, &m, 0);
+		else
+			bpf_loop(rounds, block_large, &m, 0);
+		index = dense_says(blob, m.off, m.state, size);
+	} else if (au->encoding == ENCODING_SPARSE) {
+		if (size == TABLE_SMALL)
+			bpf_loop(rounds, sparse_block_small, &m, 0);
+		else
+			bpf_loop(rounds, sparse_block_large, &m, 0);
+		index = sparse_says(blob, m.off, m.state, size);
+	} else {
 		return 0;
-	if (size == TABLE_SMALL)
-		bpf_loop(rounds, block_small, &m, 0);
-	else
-		bpf_loop(rounds, block_large, &m, 0);
-	settle(blob, t, m.off, m.state, o, size);
+	}
+	settle(blob, t, index, o, size);
 	o->hash = m.hash;
 	return 1;
 }

@@ -89,6 +89,9 @@ enum event_kind {
 	EVENT_DECISION = 1,
 };
 
+#define ENCODING_DENSE 1 /* 0: no automaton of the kind */
+#define ENCODING_SPARSE 2
+
 /* The policy blob's first 640 bytes. */
 struct automaton {
 	u32 off;

@@ -92,7 +92,7 @@ func flags(v policy.Verdict) uint32 {
 }
 
 // newMatcher loads bpf/test/match.bpf.c.
-func newMatcher(t *testing.T) *matcher {
+func newMatcher(t testing.TB) *matcher {
 	t.Helper()
 	spec, err := loadMatcher()
 	if err != nil {

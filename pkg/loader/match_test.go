@@ -14,13 +14,23 @@ import (
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
 
-// matchPolicies are compared in the BPF matcher and in Go. The last one needs
-// the large size class.
+// matchPolicies are compared in the BPF matcher and in Go. There is one for each
+// encoding in each size class: the third of the list is small and dense, then
+// come small and sparse, large and sparse, large and dense.
 func matchPolicies() []string {
-	var many strings.Builder
-	many.WriteString("version: 1\nrules:\n")
+	var some, many, addresses strings.Builder
+	some.WriteString("version: 1\nrules:\n")
 	for i := range 600 {
-		fmt.Fprintf(&many, "  - {action: file.read, path: {startsWith: /srv/%x/%d}, decision: allow}\n", i*7919, i)
+		fmt.Fprintf(&some, "  - {action: file.read, path: {startsWith: /srv/%x/%d}, decision: allow}\n", i*7919, i)
+	}
+	many.WriteString("version: 1\nrules:\n  - action: file.*\n    decision: allow\n    path:\n      startsWith:\n")
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 4000 {
+		fmt.Fprintf(&many, "        - /srv/%016x%08x\n", rng.Uint64(), rng.Uint32())
+	}
+	addresses.WriteString("version: 1\nrules:\n")
+	for i := range 2500 {
+		fmt.Fprintf(&addresses, "  - {action: network.request, cidr: 10.%d.%d.%d/32, port: 443, decision: allow}\n", i%3, i/3%31, i*13%61)
 	}
 	return []string{
 		"version: 1\n",
@@ -36,7 +46,9 @@ rules:
   - {action: network.request, cidr: "fd00:1::/32", decision: deny}
   - {action: network.request, port: 53, decision: allow}
 `,
+		some.String(),
 		many.String(),
+		addresses.String(),
 	}
 }
 
@@ -52,7 +64,8 @@ func TestMatcher(t *testing.T) {
 		rounds = 100_000
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	done, matched, large := 0, 0, false
+	done, matched := 0, 0
+	encodings := map[string]bool{}
 	hashes := map[uint64]string{}
 	for i, src := range matchPolicies() {
 		p, err := policy.Parse("policy", []byte(src))
@@ -64,7 +77,9 @@ func TestMatcher(t *testing.T) {
 			t.Fatal(err)
 		}
 		slot := uint32(i)
-		large = large || tab.SizeClass() > policy.SmallTable
+		for k := range policy.Kind(7) {
+			encodings[fmt.Sprintf("%s %v", tab.Machine(k).Encoding(), tab.SizeClass() > policy.SmallTable)] = true
+		}
 		if tab.SizeClass() > policy.SmallTable {
 			slot += slotsSmall
 		}
@@ -96,8 +111,8 @@ func TestMatcher(t *testing.T) {
 			}
 		}
 	}
-	if !large {
-		t.Error("no policy needed the large size class")
+	if len(encodings) != 4 {
+		t.Errorf("encodings and size classes: %v", encodings)
 	}
 	t.Logf("%d comparisons, %d by another rule than the default", done, matched)
 	if matched < done/20 {

@@ -42,19 +42,9 @@ func (l *layout) write(t *Tables, rs *ruleSet) error {
 	le.PutUint32(blob[offRows+4:], uint32(len(l.rows)))
 	rs.writeSettings(blob)
 	l.writeRows(blob)
-	for k, d := range l.automata {
-		if d == nil {
-			continue
-		}
-		units, err := l.encode(blob, Kind(k), d)
-		if err == nil && len(blob)+len(units) > LargeTable {
-			err = fmt.Errorf("the tables need more than %d bytes", LargeTable)
-		}
-		if err != nil {
-			return l.verdicts.tooLarge(Kind(k), err, nil)
-		}
-		t.Units[k] = len(units) / unitSize
-		blob = append(blob, units...)
+	blob, err := l.writeAutomata(t, blob)
+	if err != nil {
+		return err
 	}
 	le.PutUint32(blob[offSize:], uint32(len(blob)))
 	t.Blob = blob
@@ -114,51 +104,6 @@ func (l *layout) writeRows(blob []byte) {
 			le.PutUint16(blob[l.vectorAt[v]+uint32(2*i):], l.rowIndex[r])
 		}
 	}
-}
-
-// encode returns the transition units of an automaton that will start at the
-// end of blob, and fills in its header and class table.
-func (l *layout) encode(blob []byte, k Kind, d *dfa) ([]byte, error) {
-	le := binary.LittleEndian
-	if d.classCount > maxColumns {
-		return nil, fmt.Errorf("kind %s distinguishes more than %d bytes", k, maxColumns)
-	}
-	perState := (d.classCount + 1 + unitColumns - 1) / unitColumns
-	order, absorbing := d.order()
-	total := len(order) * perState
-	if total > maxUnits {
-		return nil, fmt.Errorf("kind %s needs %d units of 64 bytes, more than %d", k, total, maxUnits)
-	}
-	number := make([]uint16, len(order))
-	for i, s := range order {
-		number[s] = uint16(i * perState)
-	}
-	units := make([]byte, total*unitSize)
-	targets := make([]int32, d.classCount)
-	for i, s := range order {
-		row := units[i*perState*unitSize:]
-		le.PutUint16(row, l.rowIndex[d.rows[s]])
-		d.targets(s, targets)
-		for c, to := range targets {
-			le.PutUint16(row[2*(c+1):], number[to])
-		}
-	}
-	head := blob[offAutomata+int(k)*automatonSize:]
-	le.PutUint32(head, uint32(len(blob)))
-	le.PutUint32(head[4:], uint32(total))
-	le.PutUint32(head[8:], uint32(number[d.start]))
-	le.PutUint32(head[12:], noAbsorbing)
-	if absorbing < len(order) {
-		le.PutUint32(head[12:], uint32(absorbing*perState))
-	}
-	le.PutUint16(head[16:], uint16(d.classCount))
-	if k.classifies() {
-		le.PutUint32(head[20:], uint32(len(l.verdicts.rs.list(k).holds)))
-	}
-	for b, c := range d.class {
-		blob[offClasses+int(k)*256+b] = byte(c + 1)
-	}
-	return units, nil
 }
 
 // order lists the states from the start on, breadth first, those that lead

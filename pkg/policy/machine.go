@@ -10,6 +10,7 @@ type Machine struct {
 	units            []byte
 	class            []byte
 	start, absorbing State
+	sparse           bool
 }
 
 // State is a state of a Machine. States of different machines have nothing to
@@ -21,13 +22,16 @@ type State uint32
 func (t *Tables) Machine(k Kind) Machine {
 	le := binary.LittleEndian
 	head := t.Blob[offAutomata+int(k)*automatonSize:]
-	off, units := le.Uint32(head), le.Uint32(head[4:])
-	if k >= numKinds {
+	off, units, encoding := le.Uint32(head), le.Uint32(head[4:])*unitSize, le.Uint16(head[18:])
+	if encoding == encodingSparse {
+		units = units / unitSize * sparseUnit
+	}
+	if k >= numKinds || encoding == 0 {
 		units = 0
 	}
 	return Machine{
-		tables: t, kind: k,
-		units:     t.Blob[off:][:units*unitSize],
+		tables: t, kind: k, sparse: encoding == encodingSparse,
+		units:     t.Blob[off:][:units],
 		class:     t.Blob[offClasses+int(k)*256:][:256],
 		start:     State(le.Uint32(head[8:])),
 		absorbing: State(le.Uint32(head[12:])),
@@ -37,11 +41,26 @@ func (t *Tables) Machine(k Kind) Machine {
 // Present reports whether the tables have this automaton.
 func (m Machine) Present() bool { return len(m.units) > 0 }
 
+// Encoding returns the form of the automaton in the tables: "dense", "sparse",
+// or "" if it is not present.
+func (m Machine) Encoding() string {
+	switch {
+	case !m.Present():
+		return ""
+	case m.sparse:
+		return "sparse"
+	}
+	return "dense"
+}
+
 // Start returns the state before the first byte of a subject.
 func (m Machine) Start() State { return m.start }
 
 // Next returns the state behind a byte.
 func (m Machine) Next(s State, b byte) State {
+	if m.sparse {
+		return State(sparseWords(m.units).step(uint32(s), m.class[b]))
+	}
 	return State(binary.LittleEndian.Uint16(m.units[int(s)*unitSize+2*int(m.class[b]):]))
 }
 
@@ -67,6 +86,9 @@ func (m Machine) VerdictIn(s State, c Classes) Verdict {
 func (m Machine) Outcome(s State) uint16 { return m.row(s).class }
 
 func (m Machine) row(s State) storedRow {
+	if m.sparse {
+		return m.tables.rowAt(sparseWords(m.units).says(uint32(s)))
+	}
 	return m.tables.rowAt(binary.LittleEndian.Uint16(m.units[int(s)*unitSize:]))
 }
 

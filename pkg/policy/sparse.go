@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 )
 
@@ -13,7 +14,6 @@ const (
 	sparseWindow   = 1 << 28 // a window of columns stands behind the state
 	sparseStay     = 0       // cell: stay in the state
 	sparseHome     = 1       // cell: go to the state's home, in the word before it
-	noState        = 0xffffffff
 
 	maxDiffer = 16 // beyond, a row is always written
 )
@@ -252,7 +252,7 @@ func (e *sparser) place() (absorbing uint32) {
 			s, next = e.placeOne(s, next, f)
 		}
 	}
-	absorbing = noState
+	absorbing = noAbsorbing
 	if len(last) > 0 {
 		absorbing = next
 	}
@@ -338,34 +338,38 @@ func (e *sparser) writeState(s int32) {
 	}
 }
 
+// sparseWords is an automaton in the sparse form, as the blob has it.
+type sparseWords []byte
+
+func (w sparseWords) at(word uint32) uint32 { return binary.LittleEndian.Uint32(w[4*word:]) }
+
 // step returns where a column leads from a state.
-func (e *sparse) step(state uint32, column uint8) uint32 {
-	w := e.words[state]
-	row := w >> sparseRowShift & sparseRowMask * 4
-	beyond := uint32(column) - w&0xff
-	next := uint32(0)
-	switch {
-	case w&sparseWindow != 0 && beyond < e.words[state+1]>>16:
-		next = e.words[state+2+beyond]
-	case w&sparseWindow == 0 && beyond == 0:
+func (w sparseWords) step(state uint32, column uint8) uint32 {
+	head := w.at(state)
+	cell := head>>sparseRowShift&sparseRowMask*4 + uint32(column)
+	beyond := uint32(column) - head&0xff
+	if head&sparseWindow != 0 {
+		if beyond < w.at(state+1)>>16 {
+			cell = state + 2 + beyond
+		}
+	} else if beyond == 0 {
 		return state + 1
-	default:
-		next = e.words[row+uint32(column)]
 	}
-	switch next {
+	switch next := w.at(cell); next {
 	case sparseStay:
 		return state
 	case sparseHome:
-		return e.words[state-1]
+		return w.at(state - 1)
+	default:
+		return next
 	}
-	return next
 }
 
 // says returns the index of the verdict row of a state.
-func (e *sparse) says(state uint32) uint16 {
-	w := e.words[state]
-	if w&sparseWindow == 0 && w&0xff != 0 {
-		return uint16(e.words[w>>sparseRowShift&sparseRowMask*4])
+func (w sparseWords) says(state uint32) uint16 {
+	head := w.at(state)
+	if head&sparseWindow == 0 && head&0xff != 0 {
+		return uint16(w.at(head >> sparseRowShift & sparseRowMask * 4))
 	}
-	return uint16(e.words[state+1])
+	return uint16(w.at(state + 1))
 }
