@@ -2,6 +2,9 @@ package policy
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -45,6 +48,80 @@ func BenchmarkCompile(b *testing.B) {
 			}
 			b.ReportMetric(float64(len(t.Blob)), "table-bytes")
 		})
+	}
+}
+
+// literalNames make the directory names of literalRules.
+var literalNames = []struct {
+	name string
+	make func(*rand.Rand) string
+}{{"hex8", hex8}, {"hex32", hex32}, {"uuid", uuid}}
+
+// BenchmarkCompileLiterals compiles 10,000 rules for directories with dissimilar
+// names. peak-MiB is the most memory that the process had resident so far.
+func BenchmarkCompileLiterals(b *testing.B) {
+	for _, n := range []int{1000, 10_000} {
+		for _, names := range literalNames {
+			p := literalRules(b, n, "", names.make)
+			b.Run(fmt.Sprintf("rules=%d/%s", n, names.name), func(b *testing.B) {
+				var t *Tables
+				for b.Loop() {
+					var err error
+					if t, err = Compile(p, Options{}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(len(t.Blob)), "table-bytes")
+				b.ReportMetric(peakMiB(b), "peak-MiB")
+			})
+		}
+	}
+}
+
+func peakMiB(b *testing.B) float64 {
+	b.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if kib, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kib), "kB")))
+			if err != nil {
+				b.Fatal(err)
+			}
+			return float64(n) / 1024
+		}
+	}
+	b.Fatal("the kernel does not say how much memory was resident")
+	return 0
+}
+
+// BenchmarkMatchRules matches 80-byte paths, one below the last rule's directory
+// and one that no rule names, with more and more rules.
+func BenchmarkMatchRules(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000, 10_000} {
+		p := literalRules(b, n, "", hex32)
+		t, err := Compile(p, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		last := p.Rules[n-1].Path.Conditions[0].paths[0].components
+		named := "/srv/data/"
+		for _, tok := range last[2].tokens {
+			named += string(tok.b)
+		}
+		for _, path := range []struct{ name, path string }{
+			{"named", named + strings.Repeat("/y", 20)},
+			{"other", "/srv/data/" + strings.Repeat("z", 40) + strings.Repeat("/y", 15)},
+		} {
+			subject := PathSubject(false, path.path[:80])
+			b.Run(fmt.Sprintf("rules=%d/%s", n, path.name), func(b *testing.B) {
+				for b.Loop() {
+					t.Match(KindRead, subject)
+				}
+			})
+		}
 	}
 }
 

@@ -77,4 +77,7 @@ func TestTooLargeNamesTheRules(t *testing.T) {
 	if size.Kind != KindRead || len(size.Rules) == 0 || !strings.HasPrefix(size.Rules[0], "dear") {
 		t.Errorf("kind %s, rules %v", size.Kind, size.Rules)
 	}
+	if !strings.Contains(err.Error(), "put a literal directory before") {
+		t.Errorf("%v does not say what to do", err)
+	}
 }

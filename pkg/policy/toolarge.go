@@ -19,8 +19,12 @@ func (e *SizeError) Error() string {
 	if len(e.Rules) > 0 {
 		s += "; the rules that cost most: " + strings.Join(e.Rules, ", ")
 	}
-	return s
+	return s + "; " + rewriteHint
 }
+
+// rewriteHint is what makes tables smaller, the most first.
+const rewriteHint = "put a literal directory before the first * or ** of a pattern (patterns that begin with one, contains and endsWith " +
+	"multiply with each other and with every name), name a common directory instead of the names in it, or split the policy by pod"
 
 // Unwrap returns the reason.
 func (e *SizeError) Unwrap() error { return e.Err }
