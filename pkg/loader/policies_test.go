@@ -24,7 +24,7 @@ func large(allow string) string {
 	b.WriteString("version: 1\nbaseline: none\nrules:\n  - id: allowed\n    action: file.read\n    path: {equals: " + allow + "}\n    decision: audit\n")
 	for r := range 12 {
 		b.WriteString("  - action: file.read\n    decision: deny\n    path:\n      in:\n")
-		for i := range 400 {
+		for i := range 200 {
 			fmt.Fprintf(&b, "        - /large/%02d/%c%06d/%s\n", r, 'a'+i%26, i*7919+r*104729, strings.Repeat(string(rune('a'+(i+r)%26)), 20))
 		}
 	}
