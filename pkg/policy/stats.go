@@ -25,12 +25,8 @@ func (t *Tables) Stats() []AutomatonStats {
 			continue
 		}
 		head := t.Blob[offAutomata+int(k)*automatonSize:]
-		encoding := "dense"
-		if binary.LittleEndian.Uint16(head[18:]) == 2 {
-			encoding = "sparse"
-		}
 		out = append(out, AutomatonStats{
-			Kind: k, Encoding: encoding, States: t.States[k], Classes: t.Classes[k],
+			Kind: k, Encoding: m.Encoding(), States: t.States[k], Classes: t.Classes[k],
 			Units: int(binary.LittleEndian.Uint32(head[4:])), Bytes: len(m.units),
 		})
 	}
