@@ -73,6 +73,7 @@ func TestImageBaseline(t *testing.T) {
 		{KindMap, volume("/app/libx.so.1"), denied, false},
 		{KindMap, root("/app/x.py"), denied, false},
 		{KindWrite, root("/tmp/x"), denied, false},
+		{KindWrite, root("/tmp"), denied, false},
 	})
 }
 
@@ -95,7 +96,17 @@ func TestRuntimeBaseline(t *testing.T) {
 		{KindRead, volume("/proc/kcore"), "default", false},
 		{KindRead, volume("/sys/fs/cgroup/cpu.max"), "baseline/sys", true},
 		{KindWrite, volume("/sys/fs/cgroup/cgroup.procs"), "default", false},
+		{KindRead, volume("/proc/cgroups"), "baseline/proc", true},
 		{KindWrite, volume("/proc/17/task/18/comm"), "baseline/proc-self-names", true},
+		{KindWrite, volume("/proc/17/coredump_filter"), "baseline/proc-self-names", true},
+		{KindWrite, volume("/proc/17/oom_score_adj"), "default", false},
+		{KindWrite, root("/tmp/hsperfdata_app"), "baseline/java-counters", true},
+		{KindRead, root("/tmp/hsperfdata_app"), "baseline/java-counters", true},
+		{KindWrite, root("/tmp/hsperfdata_app/16"), "baseline/java-counters", true},
+		{KindWrite, root("/tmp/hsperfdata_app/x"), "default", false},
+		{KindWrite, root("/tmp/hsperfdata_app/16/x"), "default", false},
+		{KindMap, root("/tmp/hsperfdata_app/16"), "default", false},
+		{KindExec, root("/tmp/hsperfdata_app/16"), "default", false},
 		{KindWrite, volume("/dev/null"), "baseline/dev", true},
 		{KindWrite, root("/dev/null"), "baseline/dev", true},
 		{KindWrite, volume("/dev/pts/0"), "baseline/dev", true},
