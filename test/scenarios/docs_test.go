@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,50 @@ func TestDocs(t *testing.T) {
 	}
 	if string(have) != b.String() {
 		t.Error("docs/scenarios.md is stale: run `make generate` and commit it")
+	}
+}
+
+const guide = "../../docs/policy.md"
+
+var link = regexp.MustCompile(`\(scenarios\.md#([^)]+)\)`)
+
+// TestGuide: each whole policy in docs/policy.md is a scenario's, and it links
+// to every scenario and to nothing else.
+func TestGuide(t *testing.T) {
+	if inGuest() {
+		return
+	}
+	text, err := os.ReadFile(guide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	links, policies := map[string]bool{}, map[string]bool{}
+	for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+		links[m[1]] = true
+	}
+	for _, s := range scenarios(t) {
+		if !links[s.name] {
+			t.Errorf("%s has no link to %s", guide, s.name)
+		}
+		delete(links, s.name)
+		policies[string(s.policy)] = true
+	}
+	for name := range links {
+		t.Errorf("%s links to %s, which is no scenario", guide, name)
+	}
+	found := 0
+	for _, after := range strings.Split(string(text), "```yaml\n")[1:] {
+		block, _, _ := strings.Cut(after, "```")
+		if !strings.HasPrefix(block, "version:") {
+			continue // a part of a policy
+		}
+		found++
+		if !policies[block] {
+			t.Errorf("%s has a policy that is no scenario's:\n%s", guide, block)
+		}
+	}
+	if found == 0 {
+		t.Errorf("%s has no policy", guide)
 	}
 }
 
