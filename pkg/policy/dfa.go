@@ -68,7 +68,7 @@ func (d *dfa) next(s int32, class int) int32 {
 
 // addState appends a state with exceptions in order of their classes.
 func (d *dfa) addState(row int32, exc []exception) {
-	d.row = append(d.row, row)
-	d.exc = append(d.exc, exc...)
-	d.end = append(d.end, int32(len(d.exc)))
+	d.row = push(d.row, row)
+	d.exc = push(d.exc, exc...)
+	d.end = push(d.end, int32(len(d.exc)))
 }

@@ -15,7 +15,11 @@ func (d *dfa) minimize() *dfa {
 // quotient makes each block a state, with the transitions of its first one.
 func (d *dfa) quotient(block, first []int32) *dfa {
 	k := d.classCount
-	out := &dfa{class: d.class, classCount: k, pad: d.pad, start: block[d.start]}
+	n := len(first)
+	out := &dfa{
+		class: d.class, classCount: k, pad: d.pad, start: block[d.start],
+		row: make([]int32, 0, n), end: make([]int32, 0, n), exc: make([]exception, 0, n), rows: make([]verdictRow, 0, n),
+	}
 	rowIDs := make([]int32, d.baseRows())
 	same := map[uint64][]int32{} // base rows that have become equal share a number
 	cells := make([]int32, k)

@@ -99,7 +99,7 @@ func newNFA() *nfa {
 }
 
 func (a *nfa) node() int32 {
-	a.nodes = append(a.nodes, nfaNode{nodeExtra: a.none})
+	a.nodes = push(a.nodes, nfaNode{nodeExtra: a.none})
 	return int32(len(a.nodes) - 1)
 }
 
@@ -199,7 +199,7 @@ func (a *nfa) followByte(from int32, b byte) int32 {
 }
 
 func (a *nfa) addByte(from int32, b byte, to int32) {
-	a.byteEdges = append(a.byteEdges, byteEdge{b: b, next: a.nodes[from].bytes, to: to})
+	a.byteEdges = push(a.byteEdges, byteEdge{b: b, next: a.nodes[from].bytes, to: to})
 	a.nodes[from].bytes = int32(len(a.byteEdges) - 1)
 }
 

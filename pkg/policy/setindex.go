@@ -26,9 +26,9 @@ func (x *setIndex) at(id int32) []int32 {
 
 // add numbers a set that is not looked for.
 func (x *setIndex) add(set []int32, h uint32) int32 {
-	x.arena = append(x.arena, set...)
-	x.end = append(x.end, int32(len(x.arena)))
-	x.hash = append(x.hash, h)
+	x.arena = push(x.arena, set...)
+	x.end = push(x.end, int32(len(x.arena)))
+	x.hash = push(x.hash, h)
 	return int32(len(x.end) - 1)
 }
 

@@ -57,7 +57,7 @@ func (d *dfa) settle() {
 // before lists what these were.
 func (d *dfa) rebase(before [][]exception) {
 	old := *d
-	d.row, d.exc, d.end = nil, make([]exception, 0, len(old.exc)), make([]int32, 0, len(old.end))
+	d.row, d.exc, d.end = make([]int32, 0, len(old.row)), make([]exception, 0, len(old.exc)), make([]int32, 0, len(old.end))
 	var exc []exception
 	for s, row := range old.row {
 		exc = append(exc[:0], old.exceptions(int32(s))...)

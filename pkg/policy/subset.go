@@ -239,7 +239,7 @@ func (b *subset) closed(nodes []int32) int32 {
 	slices.Sort(set)
 	id, fresh := b.keys.intern(set)
 	if fresh {
-		b.d.rows = append(b.d.rows, row)
+		b.d.rows = push(b.d.rows, row)
 	}
 	return id
 }
