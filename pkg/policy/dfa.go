@@ -53,19 +53,6 @@ func (d *dfa) targets(s int32, out []int32) {
 	}
 }
 
-// next returns where a class leads.
-func (d *dfa) next(s int32, class int) int32 {
-	if class == d.pad {
-		return s
-	}
-	for _, e := range d.exceptions(s) {
-		if int(e.class) == class {
-			return e.to
-		}
-	}
-	return d.baseOf(s)[class]
-}
-
 // addState appends a state with exceptions in order of their classes.
 func (d *dfa) addState(row int32, exc []exception) {
 	d.row = push(d.row, row)
