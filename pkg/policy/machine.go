@@ -96,17 +96,27 @@ func (m Machine) row(s State) storedRow {
 func (m Machine) run(subject []byte) State {
 	state := m.start
 	if m.kind == KindCommand { // NUL is a symbol: no padding
-		for _, b := range subject {
-			state = m.Next(state, b)
-		}
-		return state
+		return m.feed(state, subject)
 	}
 	for start := 0; start < len(subject) && state < m.absorbing; start += blockSize {
 		var block [blockSize]byte
 		copy(block[:], subject[start:])
-		for _, b := range block {
-			state = m.Next(state, b)
-		}
+		state = m.feed(state, block[:])
 	}
 	return state
+}
+
+// feed returns the state behind some bytes.
+func (m *Machine) feed(state State, bytes []byte) State {
+	s, units, class := uint32(state), m.units, m.class
+	if m.sparse {
+		for _, b := range bytes {
+			s = sparseWords(units).step(s, class[b])
+		}
+		return State(s)
+	}
+	for _, b := range bytes {
+		s = uint32(binary.LittleEndian.Uint16(units[s*unitSize+2*uint32(class[b]):]))
+	}
+	return State(s)
 }
