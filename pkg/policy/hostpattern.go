@@ -56,7 +56,11 @@ func checkHost(text, extra string) *globError {
 
 // parseHostLiteral reads the value of equals and in, which may be an address.
 func parseHostLiteral(text string) (pats []hostPattern, addrs []netip.Addr, err *globError) {
-	if addr, perr := netip.ParseAddr(strings.Trim(text, "[]")); perr == nil {
+	bare := text
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		bare = text[1 : len(text)-1]
+	}
+	if addr, perr := netip.ParseAddr(bare); perr == nil {
 		if addr.Zone() != "" {
 			return nil, nil, &globError{0, "an address with a zone", "leave the part from % on out"}
 		}
@@ -68,7 +72,41 @@ func parseHostLiteral(text string) (pats []hostPattern, addrs []netip.Addr, err 
 	if strings.HasPrefix(text, ".") || text == "" {
 		return nil, nil, &globError{0, "not a host name", "for everything below a domain use endsWith"}
 	}
-	return []hostPattern{{kind: hostExact, text: normalHost(text)}}, nil, nil
+	name := normalHost(text)
+	if err := numericEnd(literalComponent(name[strings.LastIndexByte(name, '.')+1:]), name); err != nil {
+		return nil, nil, err
+	}
+	return []hostPattern{{kind: hostExact, text: name}}, nil, nil
+}
+
+// numericEnd refuses a name that ends in a number. No name in DNS does, but
+// programs take many such texts for an address (127.1, 0x7f.1, 2130706433) and
+// then ask for no name, so a rule about it would never be asked.
+func numericEnd(last component, text string) *globError {
+	digits := true
+	for _, t := range last.tokens {
+		one := byteSet{}
+		if t.kind == tokByte {
+			one.add(t.b)
+		} else if t.kind == tokSet {
+			one = *t.set
+		}
+		for b := range 256 {
+			digits = digits && (!one.has(byte(b)) || '0' <= b && b <= '9')
+		}
+		digits = digits && (t.kind == tokByte || t.kind == tokSet)
+	}
+	if name, ok := last.literal(); ok && strings.HasPrefix(name, "0x") {
+		digits = strings.Trim(name[2:], "0123456789abcdef") == ""
+	}
+	if !digits {
+		return nil
+	}
+	hint := "write the address in full, such as 127.0.0.1, or a range in the field cidr"
+	if addr, err := netip.ParseAddr(strings.Trim(text, ".")); err == nil {
+		hint = didYouMean(addr.String())
+	}
+	return &globError{0, "it ends in a number, as an address does and no name", hint}
 }
 
 // parseHostSuffix reads the value of endsWith: ".x" is everything below x, and
@@ -80,6 +118,9 @@ func parseHostSuffix(text string) ([]hostPattern, *globError) {
 	text = normalHost(text)
 	if strings.Trim(text, ".") == "" {
 		return nil, &globError{0, "not the end of a host name", ""}
+	}
+	if err := numericEnd(literalComponent(text[strings.LastIndexByte(text, '.')+1:]), text); err != nil {
+		return nil, err
 	}
 	if strings.HasPrefix(text, ".") {
 		return []hostPattern{{kind: hostSuffix, text: text}}, nil
@@ -121,6 +162,9 @@ func parseHostGlob(text string) (pats []hostPattern, addrs []netip.Addr, err *gl
 				return nil, nil, &globError{0, "an empty label", "for everything below a domain use endsWith"}
 			}
 			p.labels[i] = c
+		}
+		if err := numericEnd(p.labels[len(p.labels)-1], text); err != nil {
+			return nil, nil, err
 		}
 		pats = append(pats, p)
 	}

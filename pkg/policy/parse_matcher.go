@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // refused are operators of other dialects, with what to say about them.
@@ -141,9 +142,12 @@ func (c *Condition) addPath(text string) *globError {
 	case OpStartsWith:
 		one(parsePathPrefix(text))
 	case OpEndsWith:
-		one(pathPattern{kind: patSuffix, text: text}, nil)
+		one(parsePathPart(patSuffix, text))
 	case OpContains:
-		one(pathPattern{kind: patContains, text: text}, nil)
+		one(parsePathPart(patContains, text))
+	}
+	if err == nil && strings.HasSuffix(text, "\n") {
+		err = &globError{len(text) - 1, "a line break at the end", "write the text on one line"}
 	}
 	if err != nil {
 		return err

@@ -1,6 +1,11 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // allFileActions is the one action that stands for several.
 const allFileActions = "file.*"
@@ -121,7 +126,22 @@ func (p *parser) id(n *ynode) string {
 			return ""
 		}
 	}
+	if strings.IndexFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) >= 0 {
+		p.fail(n, "an id has no characters that cannot be seen", "")
+		return ""
+	}
+	if isReservedName(s) && !p.baseline {
+		p.fail(n, fmt.Sprintf("the id %q would be taken for a rule that is not the policy's", s), "choose another one")
+		return ""
+	}
 	return s
+}
+
+// isReservedName reports whether records and tools give the name to something
+// else: to other origins, to what is built in, or to rules without an id.
+func isReservedName(id string) bool {
+	return id == "default" || id == "entrypoint" || slices.ContainsFunc([]string{"baseline/", "builtin/", "floor/", "rules["},
+		func(prefix string) bool { return strings.HasPrefix(id, prefix) })
 }
 
 func (p *parser) actions(n *ynode) ActionSet {

@@ -138,7 +138,38 @@ func parsePathLiteral(text string) (pathPattern, *globError) {
 func parsePathPrefix(text string) (pathPattern, *globError) {
 	p, err := splitPath(text)
 	p.kind = patPrefix
-	return p, err
+	if err != nil {
+		return p, err
+	}
+	for _, c := range p.components[:len(p.components)-1] { // the last one is the beginning of a name
+		if _, err := checkComponent(c); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// parsePathPart reads the value of endsWith and contains, and refuses what no
+// resolved path contains: a rule about that would never match, in silence.
+func parsePathPart(kind patternKind, text string) (pathPattern, *globError) {
+	p := pathPattern{kind: kind, text: text}
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		return p, &globError{i, "a NUL byte, which no name contains", ""}
+	}
+	for _, never := range []string{"//", "/./", "/../"} {
+		if i := strings.Index(text, never); i >= 0 {
+			return p, &globError{i, never + ", which no resolved path contains", "write the path without it"}
+		}
+	}
+	if kind != patSuffix {
+		return p, nil
+	}
+	for _, never := range []string{"/", "/.", "/.."} {
+		if strings.HasSuffix(text, never) {
+			return p, &globError{len(text) - len(never), "a path never ends with " + never, "for everything below a directory use glob or startsWith"}
+		}
+	}
+	return p, nil
 }
 
 func splitPath(text string) (pathPattern, *globError) {

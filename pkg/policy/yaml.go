@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -111,6 +112,10 @@ const maxDocuments = 10_000
 
 // decodeDocuments reads at most limit documents, and reports what ends them early.
 func decodeDocuments(src []byte, report yamlReporter, limit int) (docs []yaml.Node) {
+	if line, col, ok := notUTF8(src); ok {
+		report(line, col, "", "not UTF-8 text", "save the file as UTF-8; a name with other bytes is matched by ? for each of them")
+		return nil
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(src))
 	for len(docs) < limit {
 		var doc yaml.Node
@@ -198,4 +203,21 @@ func reportSyntax(err error, report yamlReporter) {
 		msg = strings.Replace(msg, m[0], "", 1)
 	}
 	report(line, 1, "", "malformed YAML: "+msg, "")
+}
+
+// notUTF8 finds the first byte that belongs to no character. Other encodings,
+// which the YAML library would read, have no columns in bytes.
+func notUTF8(src []byte) (line, col int, found bool) {
+	line, col = 1, 1
+	for i := 0; i < len(src); {
+		r, n := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && n == 1 {
+			return line, col, true
+		}
+		if col += n; r == '\n' {
+			line, col = line+1, 1
+		}
+		i += n
+	}
+	return 0, 0, false
 }

@@ -1,7 +1,8 @@
 package policygen
 
 func (g *Generator) pathOp() (string, string) {
-	piece := func() string { return pick(g, "a", ".env", "/b", "b/", "bin", "ab", "/", "..20", "..data/a") }
+	tail := func() string { return pick(g, "a", ".env", "/b", "bin", "ab", "b/a", "..20", "..data/a") }
+	piece := func() string { return pick(g, tail(), "b/", "/", "/..") }
 	switch g.IntN(8) {
 	case 0:
 		return "equals", quoted(g.path)()
@@ -10,7 +11,7 @@ func (g *Generator) pathOp() (string, string) {
 	case 2:
 		return "startsWith", quoted(func() string { return g.path() + pick(g, "", "/", "a") })()
 	case 3:
-		return "endsWith", g.list(quoted(piece))
+		return "endsWith", g.list(quoted(tail))
 	case 4:
 		return "contains", g.list(quoted(piece))
 	case 5:
