@@ -114,7 +114,7 @@ func refusal(at *policy.Node, text, hint string) error { return &refusalError{at
 // finish writes what was imported, and has the strict parser judge it. What the
 // parser refuses is a refusal of the rule that it was made of.
 func (im *importer) finish(root *policy.Node, partial bool) *Result {
-	for {
+	for range maxRounds {
 		text, lines := im.emit()
 		_, err := policy.Parse("imported", text)
 		if err == nil {
@@ -129,7 +129,14 @@ func (im *importer) finish(root *policy.Node, partial bool) *Result {
 			return im.result()
 		}
 	}
+	im.rule = ""
+	im.refuse(root, "more rules are refused than are told at once", "mend or remove those that are named, and import again")
+	return im.result()
 }
+
+// maxRounds bounds how often the parser judges what was written: each time names
+// up to a hundred errors, or one limit that all rules exceed together.
+const maxRounds = 5
 
 // result has no notes about rules that were refused.
 func (im *importer) result() *Result {

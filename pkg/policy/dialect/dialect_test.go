@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -203,6 +204,28 @@ func TestRefused(t *testing.T) {
 }
 
 // TestExpired: a rule that is over is left out, and said so.
+// TestManyRefused: what the parser refuses again and again ends the import soon.
+func TestManyRefused(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("version: 1\nrules:\n")
+	for i := range 1000 {
+		fmt.Fprintf(&b, "- {action: file.read, path: '/x%d/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}', decision: deny}\n", i)
+	}
+	start := time.Now()
+	for _, partial := range []bool{false, true} {
+		res, err := Import("x.yaml", []byte(b.String()), Options{Now: now, Partial: partial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := res.Refused[0]; res.YAML != nil || !strings.Contains(last.Text, "more rules are refused") {
+			t.Errorf("partial %v: printed %v, %d refusals, the first %q", partial, res.YAML != nil, len(res.Refused), last.Text)
+		}
+	}
+	if d := time.Since(start); d > 20*time.Second { // hundreds of seconds, one rule at a time
+		t.Errorf("it took %v", d)
+	}
+}
+
 func TestExpired(t *testing.T) {
 	res := imported(t, in("id: old, action: file.read, decision: allow, expiresAt: '2026-06-01T12:00:00Z'"))
 	if rulesOf(res) != "" || len(res.Notes) != 1 || res.Notes[0].Rule != "old" {
