@@ -38,8 +38,8 @@ func (q Question) fix(a product.Action, v policy.Verdict) (fix *Fix, why string,
 		place, f.Before = r.Index, r.Name()
 	}
 	changed, err := q.with(text, place)
-	if err != nil {
-		return nil, "", err
+	if err != nil { // the verdict stands, whatever became of a rule beside it
+		return nil, "no rule could be tried: " + err.Error(), nil
 	}
 	if product.Ask(changed, a).Allow == v.Allow {
 		return nil, "no single rule about this subject changes it", nil
