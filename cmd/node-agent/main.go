@@ -87,15 +87,15 @@ func report(err error) int {
 	case errors.As(err, &ee) && ee.err == nil:
 		return ee.code
 	case errors.As(err, &list):
-		fmt.Fprintln(os.Stderr, list)
+		fmt.Fprintln(os.Stderr, shown(list.Error(), false))
 		fmt.Fprintf(os.Stderr, "node-agent: the policy was not loaded: %d error(s)\n", len(list))
 		return exitUsage
 	case reportUnsupported(err):
 		return exitUnsupported
 	case ee != nil:
-		fmt.Fprintf(os.Stderr, "node-agent: %v\n", ee.err)
+		fmt.Fprintf(os.Stderr, "node-agent: %s\n", shown(ee.err.Error(), false))
 		return ee.code
 	}
-	fmt.Fprintf(os.Stderr, "node-agent: %v\n", err)
+	fmt.Fprintf(os.Stderr, "node-agent: %s\n", shown(err.Error(), false))
 	return exitUsage
 }

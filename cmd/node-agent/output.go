@@ -41,7 +41,7 @@ func (f *outputFormat) print(w io.Writer, v any, text func(w *textWriter)) error
 	}
 	t := &textWriter{color: useColor(w)}
 	text(t)
-	_, err := io.WriteString(w, t.String())
+	_, err := io.WriteString(w, shown(t.String(), t.color))
 	return err
 }
 

@@ -77,7 +77,11 @@ func (r *checkResult) print(w *textWriter) {
 		file += " (" + printable(r.Name) + ")"
 	}
 	for _, e := range r.Errors {
-		fmt.Fprintf(w, "%s:%d:%d: %s", r.File, e.Line, e.Col, e.Message)
+		place := r.File
+		if e.Line > 0 { // the size of the whole has no place
+			place = fmt.Sprintf("%s:%d:%d", r.File, e.Line, e.Col)
+		}
+		fmt.Fprintf(w, "%s: %s", place, e.Message)
 		if e.Hint != "" {
 			fmt.Fprintf(w, " (%s)", e.Hint)
 		}

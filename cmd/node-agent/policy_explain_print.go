@@ -82,16 +82,16 @@ func (r *explainResult) verdict(w *textWriter, v *explainVerdict) {
 	if v.Allow {
 		word = w.in(green, "allowed")
 	}
-	fmt.Fprintf(w, "%s %s: %s by %s", v.Action, v.Subject, word, v.Rule.Name)
+	fmt.Fprintf(w, "%s %s: %s by %s", v.Action, sentence(v.Subject), word, v.Rule.Name)
 	if at := rulePlace(r.File, v.info); at != "" {
 		fmt.Fprintf(w, " (%s)", at)
 	}
 	if v.Rule.Text != "" && v.info.Origin != policy.OriginBaseline {
-		fmt.Fprintf(w, ": %s", v.Rule.Text)
+		fmt.Fprintf(w, ": %s", sentence(v.Rule.Text))
 	}
 	w.WriteByte('\n')
 	if v.Rule.Reason != "" {
-		fmt.Fprintf(w, "  reason: %s\n", v.Rule.Reason)
+		fmt.Fprintf(w, "  reason: %s\n", sentence(v.Rule.Reason))
 	}
 	if r.Observe && !v.Allow && v.info.Origin != policy.OriginFloor {
 		fmt.Fprintln(w, "  mode: observe: it is recorded as denied, and happens")
@@ -101,7 +101,7 @@ func (r *explainResult) verdict(w *textWriter, v *explainVerdict) {
 	}
 	r.passed(w, v)
 	if v.Change == "" {
-		fmt.Fprintf(w, "  %s\n", v.Why)
+		fmt.Fprintf(w, "  %s\n", sentence(v.Why))
 		return
 	}
 	verb, where := "allow", "anywhere in rules"
@@ -132,9 +132,9 @@ func (r *explainResult) passed(w *textWriter, v *explainVerdict) {
 		if p.Rule.Origin == policy.OriginUser.String() {
 			at = fmt.Sprintf(" (%s:%d)", r.File, p.Rule.Line)
 		}
-		fmt.Fprintf(w, "    %s%s: wants %s\n", p.Rule.Name, at, strings.Join(p.Misses, ", and "))
+		fmt.Fprintf(w, "    %s%s: wants %s\n", p.Rule.Name, at, sentence(strings.Join(p.Misses, ", and ")))
 		if p.Near != "" {
-			fmt.Fprintf(w, "      %s\n", p.Near)
+			fmt.Fprintf(w, "      %s\n", sentence(p.Near))
 		}
 	}
 	if hidden > 0 {

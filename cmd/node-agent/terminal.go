@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // useColor reports whether w is a terminal whose user did not ask for plain text.
@@ -39,4 +40,35 @@ func sentence(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// shown is a text of several lines as a terminal may see it: whatever is in it,
+// only colours that are meant to be there steer anything.
+func shown(text string, colors bool) string {
+	var b strings.Builder
+	for len(text) > 0 {
+		if n := colorAt(text); colors && n > 0 {
+			b.WriteString(text[:n])
+			text = text[n:]
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(text)
+		if r == '\n' || r == '\t' {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(sentence(text[:n]))
+		}
+		text = text[n:]
+	}
+	return b.String()
+}
+
+// colorAt returns the length of the colour that a text begins with, or 0.
+func colorAt(text string) int {
+	for _, c := range []string{red, green, yellow, plain} {
+		if strings.HasPrefix(text, c) {
+			return len(c)
+		}
+	}
+	return 0
 }
