@@ -76,7 +76,9 @@ test: fresh lint generate-check unit runner ## what guards a commit: linters, ge
 
 test-long: fresh lint generate-check ## all of it with raised counts: three unit runs, fuzzing, guests with two CPUs and full preemption
 	$(STAGE) "unit tests, three times"
-	@SAFECLAW_LONG=1 go test -race -count=3 -timeout 60m -json ./... | $(COUNT) -name "unit tests, three times" -result $(RESULTS)
+	@SAFECLAW_LONG=1 go test -race -short -count=3 -timeout 60m -json ./... | $(COUNT) -name "unit tests, three times" -result $(RESULTS)
+	$(STAGE) "unit tests of the policy language in full"
+	@go test -json ./pkg/policy | $(COUNT) -name "policy language" -result $(RESULTS)
 	$(STAGE) "tables against rules"
 	@POLICY_COMPARISONS=10000000 POLICY_SEED=$$RANDOM go test -v -timeout 60m -run '^TestEvaluateAgrees$$' ./pkg/policy
 	$(STAGE) fuzzing
@@ -117,7 +119,9 @@ clean: ## remove what was built; fetched kernels, packages and tools stay in the
 # The parts of the above.
 unit:
 	$(STAGE) "unit tests"
-	@go test -race -json ./... | $(COUNT) -name "unit tests" -result $(RESULTS)
+	@go test -race -short -json ./... | $(COUNT) -name "unit tests" -result $(RESULTS)
+	$(STAGE) "unit tests of the policy language in full"
+	@go test -json ./pkg/policy | $(COUNT) -name "policy language" -result $(RESULTS)
 
 runner:
 	$(STAGE) "guest runner"
