@@ -63,6 +63,9 @@ func alternatives(n *policy.Node, depth int) ([][]predicate, error) {
 		return nil, refusal(n, "a condition is {any: [...]}, {all: [...]} or {field, operator, value}", "")
 	}
 	all := n.Keys[0].Text == "all"
+	if all && len(n.Values[0].Values) == 0 {
+		return nil, refusal(n, "a condition of nothing: it may mean always or never", "leave the rule out, or name what it is about")
+	}
 	var out [][]predicate
 	if all {
 		out = [][]predicate{nil}

@@ -136,7 +136,7 @@ func (im *importer) finish(root *policy.Node, partial bool) *Result {
 
 // maxRounds bounds how often the parser judges what was written: each time names
 // up to a hundred errors, or one limit that all rules exceed together.
-const maxRounds = 5
+const maxRounds = 3
 
 // result has no notes about rules that were refused.
 func (im *importer) result() *Result {

@@ -97,7 +97,15 @@ func TestTable(t *testing.T) {
 		{"action: network, domain: '*.x', decision: deny", `- action: network.request, host: {endsWith: ".x"}, decision: deny`},
 		{"action: network, url: 'https://a.x/v1/*', decision: allow", "- action: network.request, host: a.x, port: 443, decision: allow"},
 		{"action: network, url: 'https://a.x/', decision: deny", "- action: network.request, host: a.x, decision: deny"},
-		{"action: network, url: ['http://a.x', 'https://b.x:8443'], decision: allow", "- action: network.request, host: {glob: [a.x, b.x]}, port: [80, 8443], decision: allow"},
+		{"action: network, url: ['http://a.x:81', 'https://b.x:8443'], decision: deny", "- action: network.request, host: {glob: [a.x, b.x]}, port: [81, 8443], decision: deny"},
+		{"action: network, url: {starts_with: ['https://a.x', 'https://b.x/v1']}, decision: allow", "- action: network.request, host: {in: [a.x, b.x]}, port: 443, decision: allow"},
+		{"action: network, url: {starts_with: 'https://a.x/'}, decision: deny", "- action: network.request, host: {equals: a.x}, decision: deny"},
+		{"action: network.request, host: '*.x', effect: deny", `- action: network.request, host: {endsWith: ".x"}, decision: deny`},
+		{"action: network.request, host: '*.x', effect: allow", `- action: network.request, host: "*.x", decision: allow`},
+		{"action: shell.exec, command: 'rm *', decision: deny", `- action: process.exec, command: "rm **", decision: deny`},
+		{"action: process.exec, command: '*', effect: deny", `- action: process.exec, command: "**", decision: deny`},
+		{"action: process.exec, command: {startsWith: gi}, effect: deny", `- action: process.exec, command: "gi* **", decision: deny`},
+		{"action: shell.exec, command: 'rm *', decision: allow", `- action: process.exec, command: "rm *", decision: allow`},
 		{"action: network, destination: '10.0.0.5:5432', decision: allow", `- action: network.request, host: "10.0.0.5", port: 5432, decision: allow`},
 		{"action: network, destination: '::1', decision: allow", `- action: network.request, host: "::1", decision: allow`},
 		{"action: network, domain: a.x, port: 1, protocol: tcp, decision: allow", "- action: network.request, host: a.x, port: 1, protocol: tcp, decision: allow"},
@@ -188,6 +196,13 @@ func TestRefused(t *testing.T) {
 		{in("action: network, decision: allow, domain: 10.0.0.0/8"), "address range"},
 		{in("action: network, decision: allow, url: 'https://u:p@a.x'"), "a URL with a user name"},
 		{in("action: shell.exec, decision: deny, target: 'a*b c'"), "a * within a word"},
+		{in("action: network, decision: allow, url: ['http://a.x', 'https://b.x:8443']"), "different ports"},
+		{in("action: network, decision: allow, destination: ['a.x:443', b.x]"), "different ports"},
+		{in("action: network, decision: deny, url: {starts_with: 'https://a.x'}"), "ends within its host"},
+		{in("action: network, decision: allow, url: {starts_with: 'https://api.'}"), "ends within its host"},
+		{in("action: network, decision: deny, domain: {starts_with: ['https://a.x/', evil.]}"), "the beginning of a name"},
+		{in("action: network, decision: deny, url: 'https://a.x*'"), "several labels"},
+		{in("action: network, decision: deny, domain: 'api-*.x'"), "several labels"},
 		{in("action: file.read, decision: allow, path: {starts_with: /a, startsWith: /b}"), "two conditions startsWith"},
 		{"version: 1\nrule: []\n", `unknown field "rule"`},
 		{"version: 1\ndefault: audit\n", "not allow or deny"},
@@ -208,21 +223,17 @@ func TestRefused(t *testing.T) {
 func TestManyRefused(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("version: 1\nrules:\n")
-	for i := range 1000 {
+	for i := range 400 {
 		fmt.Fprintf(&b, "- {action: file.read, path: '/x%d/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}', decision: deny}\n", i)
 	}
-	start := time.Now()
 	for _, partial := range []bool{false, true} {
 		res, err := Import("x.yaml", []byte(b.String()), Options{Now: now, Partial: partial})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if last := res.Refused[0]; res.YAML != nil || !strings.Contains(last.Text, "more rules are refused") {
+		if last := res.Refused[0]; res.YAML != nil || len(res.Refused) > 2*maxRounds || !strings.Contains(last.Text, "more rules are refused") {
 			t.Errorf("partial %v: printed %v, %d refusals, the first %q", partial, res.YAML != nil, len(res.Refused), last.Text)
 		}
-	}
-	if d := time.Since(start); d > 20*time.Second { // hundreds of seconds, one rule at a time
-		t.Errorf("it took %v", d)
 	}
 }
 
@@ -327,6 +338,7 @@ func TestJSONRefused(t *testing.T) {
 		{rule(`{"field": "action.type", "operator": "eq", "value": "mail.send"}`), "has no action"},
 		{rule(`{"field": "action.type", "operator": "startsWith", "value": "mail."}`), "has no action"},
 		{rule(`{"not": []}`), "a condition is"},
+		{rule(`{"all": []}`), "a condition of nothing"},
 		{rule(`{"field": "action.type", "operator": "eq"}`), "without operator or value"},
 		{rule(`{"field": "action.resource", "operator": "contains", "value": "x"}`), "a path for some of these actions"},
 		{rule(`{"all": [{"field": "action.type", "operator": "eq", "value": "file.read"}, {"field": "action.type", "operator": "eq", "value": "file.write"}]}`), "no action is of all these types"},

@@ -16,23 +16,25 @@ func (w *writer) host(c condition) (condition, error) {
 	out.values = nil
 	var ports []string
 	for _, v := range c.values {
-		host, port, err := w.hostOf(&out, v)
+		host, port, err := w.hostOf(&out, c.op, v)
 		if err != nil {
 			return c, refusal(c.at, fmt.Sprintf("%q: %v", v, err), "write host, and port beside it")
 		}
 		out.values = append(out.values, host)
 		ports = append(ports, port)
 	}
-	w.onPorts(c.at, ports)
-	return out, nil
+	return out, w.onPorts(c.at, ports)
 }
 
 // hostOf returns the host and the port of a URL, of host:port, or of a name.
 // What the beginning of a URL says about its host it says about all of it.
-func (w *writer) hostOf(out *condition, v string) (host, port string, err error) {
+func (w *writer) hostOf(out *condition, op, v string) (host, port string, err error) {
 	scheme, rest, isURL := strings.Cut(v, "://")
 	if !isURL {
 		rest = v
+	}
+	if op == "startsWith" && !isURL {
+		return "", "", fmt.Errorf("the beginning of a name, which other names share (api.openai.com.evil.example)")
 	}
 	if out.op == "endsWith" || out.op == "contains" {
 		if isURL || strings.Contains(v, "/") {
@@ -60,7 +62,10 @@ func (w *writer) hostOf(out *condition, v string) (host, port string, err error)
 	if isURL && port == "" && !w.denies {
 		port = map[string]string{"https": "443", "http": "80", "wss": "443", "ws": "80"}[strings.ToLower(scheme)]
 	}
-	if out.op == "startsWith" && isURL {
+	if op == "startsWith" {
+		if w.denies && !hasPath || strings.HasSuffix(host, ".") {
+			return "", "", fmt.Errorf("the beginning of a URL that ends within its host, which other hosts share")
+		}
 		out.op = "in"
 		if len(out.values) == 0 && !out.list {
 			out.op = "equals"
@@ -69,22 +74,28 @@ func (w *writer) hostOf(out *condition, v string) (host, port string, err error)
 	if strings.HasPrefix(host, "*.") && w.denies && out.op == "glob" {
 		out.op, host = "endsWith", host[1:] // a * may cross dots there
 	}
+	if w.denies && op == "glob" && host != "*" && strings.ContainsAny(host, "*?") {
+		return "", "", fmt.Errorf("a * that may stand for several labels there, and stands for part of one in the language")
+	}
 	if host == "" || host == "*" {
 		return "", "", fmt.Errorf("no host in it")
 	}
 	return host, port, nil
 }
 
-// onPorts gives the rule the ports of its URLs, where every one has one.
-func (w *writer) onPorts(at *policy.Node, ports []string) {
+// onPorts gives the rule the ports of its URLs, where every one has one. All
+// hosts get the ports of all, which only a rule that denies may say.
+func (w *writer) onPorts(at *policy.Node, ports []string) error {
 	slices.Sort(ports)
 	ports = slices.Compact(ports)
 	switch given := slices.ContainsFunc(w.fields, func(e entry) bool { return e.name == "port" }); {
 	case len(ports) == 0 || given || len(ports) == 1 && ports[0] == "":
-		return
+		return nil
+	case len(ports) > 1 && !w.denies:
+		return refusal(at, "the values have different ports, and a rule opens each of its ports to each of its hosts", "write one rule for each port")
 	case ports[0] == "":
 		w.im.note(at, "only some of the values have a port: the rule is for all ports")
-		return
+		return nil
 	}
 	val := number(ports[0])
 	if len(ports) > 1 {
@@ -95,4 +106,5 @@ func (w *writer) onPorts(at *policy.Node, ports []string) {
 	}
 	w.fields = append(slices.Clone(w.fields), entry{"port", val})
 	w.im.note(at, "port: "+flow(val)+" is added, from the URL")
+	return nil
 }

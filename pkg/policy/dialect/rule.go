@@ -22,6 +22,7 @@ type draft struct {
 	fields    []entry // as they are: port, protocol, cidr
 	condition *policy.Node
 	expired   bool
+	foreign   bool // its action or decision is spelled as another dialect does
 }
 
 // subject is a field that says what a rule is about.
@@ -64,6 +65,11 @@ func (im *importer) translate(src *policy.Node) ([][]entry, error) {
 		return nil, refusal(src, "a rule without decision", "write decision: allow, deny or audit")
 	}
 	if d.condition == nil {
+		if d.foreign && d.decision == "deny" { // command and host are words of both languages: a denial gets the wider meaning
+			for i, s := range d.subjects {
+				d.subjects[i].foreign = s.foreign || s.field == "command" || s.field == "host"
+			}
+		}
 		fields, err := im.build(&d, d.actions, d.subjects, 0)
 		return [][]entry{fields}, err
 	}
@@ -83,9 +89,13 @@ func (im *importer) read(d *draft, n *policy.Node, within string) error {
 		case "id", "name":
 			im.identify(d, key, val)
 		case "action":
+			before := len(im.notes)
 			d.actions, err = im.actions(val)
+			d.foreign = d.foreign || len(im.notes) > before
 		case "decision", "effect":
+			before := len(im.notes)
 			err = im.decide(d, key, val)
+			d.foreign = d.foreign || len(im.notes) > before
 		case "reason", "message", "description":
 			im.explain(d, key, val)
 		case "audit":

@@ -43,7 +43,9 @@ func (w *writer) matchers(about []subject) ([]entry, error) {
 			if val, err = w.matcher(field, conditions); err != nil {
 				return nil, err
 			}
-			w.im.note(s.key, fmt.Sprintf("%s: %s is written %s: %s", s.key.Text, flow(s.val), field, flow(val)))
+			if s.key.Text != field || flow(s.val) != flow(val) {
+				w.im.note(s.key, fmt.Sprintf("%s: %s is written %s: %s", s.key.Text, flow(s.val), field, flow(val)))
+			}
 		}
 		i := slices.IndexFunc(out, func(e entry) bool { return e.name == field })
 		if i < 0 {
