@@ -64,6 +64,9 @@ func (f *explainFlags) actions(verb, subject string) ([]product.Action, error) {
 	facts := policy.Facts{}
 	if f.exe != "" {
 		facts.Exe = policy.PathSubject(false, f.exe)
+		if !product.WellFormed(policy.KindRead, facts.Exe) {
+			return nil, fmt.Errorf("--exe %q is no real path: absolute, without . and .., without a slash at the end", f.exe)
+		}
 	}
 	if verb == policy.ActionNetwork.String() {
 		return f.network(subject, facts)
@@ -105,6 +108,9 @@ func (f *explainFlags) network(subject string, facts policy.Facts) ([]product.Ac
 	resolve := product.Action{Kind: policy.KindHost, Subject: policy.HostSubject(subject), Facts: facts}
 	if !product.WellFormed(policy.KindHost, resolve.Subject) || strings.ContainsAny(subject, "/:") {
 		return nil, fmt.Errorf("%q is neither a host name nor an address; the port is --port", subject)
+	}
+	if err := policy.CheckHostName(subject); err != nil {
+		return nil, err
 	}
 	to := f.addr
 	if to == "" {

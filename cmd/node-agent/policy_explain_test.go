@@ -52,6 +52,8 @@ func TestPolicyExplainConditions(t *testing.T) {
 		{[]string{"file.raed", "/x"}, exitUsage, ""},
 		{[]string{"file.read", "x"}, exitUsage, ""},
 		{[]string{"file.read", "/x/"}, exitUsage, ""},
+		{[]string{"file.read", "/x", "--exe", "git"}, exitUsage, ""},
+		{[]string{"network.request", "127.1"}, exitUsage, ""},
 		{[]string{"file.read", "/x", "--args", "a"}, exitUsage, ""},
 		{[]string{"network.request", "a.example:443"}, exitUsage, ""},
 		{[]string{"network.request", "a.example", "--protocol", "icmp"}, exitUsage, ""},

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 )
@@ -169,4 +170,19 @@ func parseHostGlob(text string) (pats []hostPattern, addrs []netip.Addr, err *gl
 		pats = append(pats, p)
 	}
 	return pats, nil, nil
+}
+
+// CheckHostName reports why programs never ask for a text as a host name, for
+// tools that take one: it is an address, or no name at all.
+func CheckHostName(text string) error {
+	pats, _, err := parseHostLiteral(text)
+	switch {
+	case err != nil && err.hint != "":
+		return fmt.Errorf("%q: %s; %s", text, err.msg, err.hint)
+	case err != nil:
+		return fmt.Errorf("%q: %s", text, err.msg)
+	case len(pats) == 0:
+		return fmt.Errorf("%q is an address", text)
+	}
+	return nil
 }

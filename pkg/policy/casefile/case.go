@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
+	"github.com/authensor/safeclaw-node-agent/pkg/policy/image"
+	"github.com/authensor/safeclaw-node-agent/pkg/policy/product"
 )
 
 // programs is where a command without a slash is looked for.
@@ -27,7 +29,7 @@ func (r *reader) oneCase(n *policy.Node) {
 		{"command", func(n *policy.Node) { r.command(&c.Query, n) }},
 		{"args", func(n *policy.Node) { c.Query.Args = append(c.Query.Args, r.words(n, "args")...) }},
 		{"exe", func(n *policy.Node) { c.Query.Exe = r.path(n, "exe") }},
-		{"host", func(n *policy.Node) { c.Query.Host = r.text(n, "host") }},
+		{"host", func(n *policy.Node) { c.Query.Host = r.host(n) }},
 		{"addr", func(n *policy.Node) { c.Query.Addr = r.addr(n) }},
 		{"port", func(n *policy.Node) { c.Query.Port = r.port(n) }},
 		{"protocol", func(n *policy.Node) {
@@ -128,13 +130,39 @@ func (r *reader) path(n *policy.Node, what string) string {
 	s := r.text(n, what)
 	if s != "" && !strings.HasPrefix(s, "/") {
 		r.fail(n, fmt.Sprintf("%s %q is not absolute", what, s), "start it with /")
+	} else if s != "" {
+		r.real(n, s)
+	}
+	return s
+}
+
+// real refuses a path that the kernel never sees: a denial of it shows nothing.
+func (r *reader) real(n *policy.Node, path string) {
+	if !product.WellFormed(policy.KindRead, policy.PathSubject(false, path)) {
+		r.fail(n, fmt.Sprintf("%q is no resolved path, so no rule is ever asked about it", path), "write it without . and .., double slashes and a slash at the end")
+	}
+}
+
+func (r *reader) host(n *policy.Node) string {
+	s := r.text(n, "host")
+	if s == "" {
+		return s
+	}
+	if err := policy.CheckHostName(s); err != nil {
+		r.fail(n, err.Error(), "host takes a name, addr an address, port a port")
+	} else if !product.WellFormed(policy.KindHost, policy.HostSubject(s)) {
+		r.fail(n, fmt.Sprintf("%q is no host name", s), "labels have 1 to 63 characters")
 	}
 	return s
 }
 
 func (r *reader) words(n *policy.Node, what string) []string {
 	if n.Kind != policy.List {
-		return strings.Fields(r.text(n, what))
+		words, err := image.Words(r.text(n, what))
+		if err != nil {
+			r.fail(n, fmt.Sprintf("%s: %v", what, err), "quotes keep spaces within an argument; a list takes texts as they are")
+		}
+		return words
 	}
 	var out []string
 	for _, item := range n.Values {
@@ -161,6 +189,7 @@ func (r *reader) command(q *policy.Query, n *policy.Node) {
 	default:
 		q.Path = programs + q.Path
 	}
+	r.real(n, q.Path)
 	q.Args = append(words[1:len(words):len(words)], q.Args...)
 }
 

@@ -89,6 +89,17 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestQuotes: what the command line of a shell would keep together is one argument.
+func TestQuotes(t *testing.T) {
+	f, err := Parse("c", []byte("policy: p\ncases:\n  - {action: process.exec, command: sh -c 'rm \"x y\"' z, args: \"'a b' c\", expect: deny}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"-c", `rm "x y"`, "z", "a b", "c"}, f.Cases[0].Query.Args); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	const head = "policy: p\ncases:\n  - "
 	for _, tt := range []struct{ src, want string }{
@@ -104,6 +115,18 @@ func TestErrors(t *testing.T) {
 		{head + "{action: file.map, path: /x, expect: deny}\n", "unknown action"},
 		{head + "{action: [], path: /x, expect: deny}\n", "an empty list"},
 		{head + "{action: file.read, path: x, expect: deny}\n", "is not absolute"},
+		{head + "{action: file.read, path: /x/, expect: deny}\n", `c:3:31: "/x/" is no resolved path`},
+		{head + "{action: file.read, path: /x/../y, expect: deny}\n", "is no resolved path"},
+		{head + "{action: file.read, path: //x, expect: deny}\n", "is no resolved path"},
+		{head + "{action: file.read, path: \"/x\\0\", expect: deny}\n", "is no resolved path"},
+		{head + "{action: file.read, path: /x, exe: /bin/, expect: deny}\n", "is no resolved path"},
+		{head + "{action: process.exec, command: /bin//sh -c x, expect: deny}\n", "is no resolved path"},
+		{head + "{action: process.exec, command: sh -c 'x, expect: deny}\n", "without its end"},
+		{head + "{action: network.request, host: 1.2.3.4, expect: deny}\n", "is an address; host takes a name"},
+		{head + "{action: network.request, host: '127.1', expect: deny}\n", "it ends in a number"},
+		{head + "{action: network.request, host: 'http://a.x/', expect: deny}\n", "a URL"},
+		{head + "{action: network.request, host: a.x:443, expect: deny}\n", "a host has no port"},
+		{head + "{action: network.request, host: bücher.x, expect: deny}\n", "xn--"},
 		{head + "{action: file.read, path: /x}\n", "without expect"},
 		{head + "{path: /x, expect: deny}\n", "without action"},
 		{head + "{action: file.read, expect: deny}\n", "has one of path, command and noPath"},
