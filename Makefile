@@ -78,7 +78,7 @@ test-long: fresh lint generate-check ## all of it with raised counts: three unit
 	$(STAGE) "unit tests, three times"
 	@SAFECLAW_LONG=1 go test -race -short -count=3 -timeout 60m -json ./... | $(COUNT) -name "unit tests, three times" -result $(RESULTS)
 	$(STAGE) "unit tests of the policy language in full"
-	@go test -json ./pkg/policy | $(COUNT) -name "policy language" -result $(RESULTS)
+	@go test -json ./pkg/policy ./pkg/policy/explain | $(COUNT) -name "policy language" -result $(RESULTS)
 	$(STAGE) "tables against rules"
 	@POLICY_COMPARISONS=10000000 POLICY_SEED=$$RANDOM go test -v -timeout 60m -run '^TestEvaluateAgrees$$' ./pkg/policy
 	$(STAGE) fuzzing
@@ -121,7 +121,7 @@ unit:
 	$(STAGE) "unit tests"
 	@go test -race -short -json ./... | $(COUNT) -name "unit tests" -result $(RESULTS)
 	$(STAGE) "unit tests of the policy language in full"
-	@go test -json ./pkg/policy | $(COUNT) -name "policy language" -result $(RESULTS)
+	@go test -json ./pkg/policy ./pkg/policy/explain | $(COUNT) -name "policy language" -result $(RESULTS)
 
 runner:
 	$(STAGE) "guest runner"
