@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // usrMerged are directories of the root that on a merged system are links to
 // their namesakes in /usr.
@@ -33,8 +36,44 @@ func ownProcess(more ...component) []component {
 }
 
 // withAliases returns the pattern together with the same pattern under every
-// other name of the directory that it starts with.
+// other name of the directory that it starts with, or that it can start with:
+// "**/var/run/x", or a path that ends with that, is about /var/run/x too.
 func withAliases(p pathPattern) []pathPattern {
+	rooted := p
+	switch {
+	case p.kind == patSuffix || p.kind == patContains:
+		parse := parsePathLiteral
+		if p.kind == patContains {
+			parse = parsePathPrefix
+		}
+		var err *globError
+		if rooted, err = parse("/" + strings.TrimPrefix(p.text, "/")); err != nil {
+			return []pathPattern{p}
+		}
+	case len(p.components) > 1 && p.components[0].deep:
+		rooted.components = p.components[1:]
+	default:
+		return rootedAliases(p)
+	}
+	pats := []pathPattern{p}
+	for _, q := range rootedAliases(rooted)[1:] {
+		if !endsIn(q, rooted) { // or p matches it already
+			pats = append(pats, q)
+		}
+	}
+	return pats
+}
+
+// endsIn reports whether an alias is the pattern behind other directories, as
+// /usr/bin is /bin behind /usr.
+func endsIn(alias, p pathPattern) bool {
+	more := len(alias.components) - len(p.components)
+	name, ok := p.components[0].literal()
+	return ok && more > 0 && startsWithNames(pathPattern{components: alias.components[more:]}, []string{name})
+}
+
+// rootedAliases is withAliases for a pattern that begins at the root.
+func rootedAliases(p pathPattern) []pathPattern {
 	pats := []pathPattern{p}
 	add := func(from pathPattern, skip int, prefix []component) {
 		q := from
@@ -46,9 +85,6 @@ func withAliases(p pathPattern) []pathPattern {
 	}
 	for i := 0; i < len(pats); i++ { // pats grows: aliases of aliases
 		cur := pats[i]
-		if cur.kind == patSuffix || cur.kind == patContains {
-			continue
-		}
 		for _, dir := range usrMerged {
 			if startsWithNames(cur, []string{dir}) {
 				add(cur, 1, literalComponents("usr", dir))
