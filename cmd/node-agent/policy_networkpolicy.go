@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,6 +29,9 @@ Exit codes: 0 written; 2 an error in the policy, or wrong use.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
+			if err := errors.Join(checkObjectName("name", o.Name), checkObjectName("namespace", o.Namespace)); err != nil {
+				return err
+			}
 			if o.Selector, err = parseLabels(selector); err != nil {
 				return err
 			}
@@ -60,12 +65,26 @@ Exit codes: 0 written; 2 an error in the policy, or wrong use.`,
 	return c
 }
 
+// What Kubernetes takes for names and labels.
+var (
+	objectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+	labelKey   = regexp.MustCompile(`^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
+	labelValue = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$`)
+)
+
+func checkObjectName(flag, name string) error {
+	if name != "" && !objectName.MatchString(name) {
+		return fmt.Errorf("--%s %q: Kubernetes takes small letters, digits, - and ., and a letter or digit at both ends", flag, name)
+	}
+	return nil
+}
+
 func parseLabels(selector []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, s := range selector {
 		k, v, ok := strings.Cut(s, "=")
-		if !ok || k == "" || strings.ContainsAny(s, " \t\"!<>(),") {
-			return nil, fmt.Errorf("--selector %s: write LABEL=VALUE", s)
+		if !ok || !labelKey.MatchString(k) || !labelValue.MatchString(v) || len(v) > 63 {
+			return nil, fmt.Errorf("--selector %q: write LABEL=VALUE, as kubectl takes it", s)
 		}
 		out[k] = v
 	}

@@ -27,6 +27,10 @@ func TestPolicyNetworkPolicy(t *testing.T) {
 	for _, bad := range [][]string{
 		{"policy", "networkpolicy", "-", "--name", "n"}, {"policy", "networkpolicy", "-", "--selector", "a=b"},
 		{"policy", "networkpolicy", "-", "--name", "n", "--selector", "a"},
+		{"policy", "networkpolicy", "-", "--name", "N x", "--selector", "a=b"},
+		{"policy", "networkpolicy", "-", "--name", "n\nkind: x", "--selector", "a=b"},
+		{"policy", "networkpolicy", "-", "--name", "n", "--namespace", "-", "--selector", "a=b"},
+		{"policy", "networkpolicy", "-", "--name", "n", "--selector", "a=b=c"},
 	} {
 		if _, code := command(t, src, bad...); code != exitUsage {
 			t.Errorf("%v: exit %d", bad, code)

@@ -19,8 +19,14 @@ func (e *SizeError) Error() string {
 	if len(e.Rules) > 0 {
 		s += "; the rules that cost most: " + strings.Join(e.Rules, ", ")
 	}
+	if e.Kind == KindAddr {
+		return s + "; " + rangesHint
+	}
 	return s + "; " + rewriteHint
 }
+
+// rangesHint is what makes the tables of addresses smaller.
+const rangesHint = "name fewer and wider ranges, give ranges beside each other the same ports, or split the policy by pod"
 
 // rewriteHint is what makes tables smaller, the most first.
 const rewriteHint = "put a literal directory before the first * or ** of a pattern (patterns that begin with one, contains and endsWith " +
@@ -49,7 +55,11 @@ func (v *verdicts) tooLarge(k Kind, err error, b *subset) error {
 	for _, i := range order[:min(3, len(order))] {
 		if cost[i] > 0 {
 			r := info[b.steps[i].num]
-			e.Rules = append(e.Rules, fmt.Sprintf("%s (line %d: %s)", r.Name, r.Line, r.Text))
+			place := ""
+			if r.Line > 0 { // what is built in has none
+				place = fmt.Sprintf("line %d: ", r.Line)
+			}
+			e.Rules = append(e.Rules, fmt.Sprintf("%s (%s%s)", r.Name, place, r.Text))
 		}
 	}
 	return e
