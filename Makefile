@@ -85,8 +85,8 @@ test-long: fresh lint generate-check ## all of it with raised counts: three unit
 	@test/vm/fuzz $(or $(FUZZTIME),60s)
 	@for k in $(KERNELS); do test/vm/selftest $$k; test/vm/nolsm $$k; done
 	$(STAGE) "guest tests"
-	@T=1800 VM_ENV=SAFECLAW_LONG=1 test/vm/run $(KERNELS)
-	@for v in $(VARIANTS); do printf '\n== guest tests, %s\n' "$$v"; env T=1800 VM_LABEL=" $$v" "$$v" test/vm/run $(KERNELS); done
+	@T=3600 VM_ENV=SAFECLAW_LONG=1 test/vm/run $(KERNELS)
+	@for v in $(VARIANTS); do printf '\n== guest tests, %s\n' "$$v"; env T=3600 VM_LABEL=" $$v" "$$v" test/vm/run $(KERNELS); done
 	@$(MAKE) total
 
 test-vm: fresh ## guest tests alone: all kernels, or KERNEL=6.12; FLAGS="-test.run Open" goes to the tests
