@@ -10,7 +10,7 @@
 
 static __always_inline long byte_step(struct pass *m, u32 size)
 {
-	u32 c = m->classes[m->buf[m->pos & (PATH_END - 1)]];
+	u32 c = m->classes[m->buf[m->pos & SUBJECT_MASK]];
 	u64 ix = m->off + ((u64)m->state << 6) + (c << 1);
 
 	m->state = *(const u16 *)(m->blob + (ix & COLUMN_MASK(size)));
@@ -30,7 +30,7 @@ static long byte_large(u32 i, struct pass *m)
 
 static __always_inline long sparse_byte(struct pass *m, u32 size)
 {
-	u32 c = m->classes[m->buf[m->pos & (PATH_END - 1)]];
+	u32 c = m->classes[m->buf[m->pos & SUBJECT_MASK]];
 
 	m->state = sparse_step(m->blob, m->off, m->state, c, size);
 	m->pos++;

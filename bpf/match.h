@@ -66,7 +66,7 @@ static __always_inline u64 hash_word(u64 h, u64 w)
 
 static __always_inline long block(struct pass *m, u32 size)
 {
-	const u8 *p = m->buf + (m->pos & (PATH_END - 1));
+	const u8 *p = m->buf + (m->pos & SUBJECT_MASK);
 	u32 state = m->state;
 
 	m->hash = hash_word(m->hash, *(const u64 *)p);
@@ -103,7 +103,7 @@ static long block_large(u32 i, struct pass *m)
 
 static __always_inline long sparse_bytes(u32 i, struct pass *m, u32 size)
 {
-	const u8 *p = m->buf + (m->pos & (PATH_END - 1));
+	const u8 *p = m->buf + (m->pos & SUBJECT_MASK);
 	u32 state = m->state;
 
 	if (!(i % 4)) {

@@ -271,7 +271,9 @@ struct event {
 
 /* A scratch slot: claimed by compare-and-swap on busy, released on every way out. */
 #define PATH_END 4096	 /* paths end here, right-justified; behind it zeros */
-#define SCRATCH_PAD 4096 /* block padding, and room so that the verifier accepts any position with any length */
+#define SCRATCH_PAD 4112 /* block padding, and room so that the verifier accepts any position with any length */
+#define SUBJECT_MASK \
+	0x1fff /* of a position in the subject or in the zeros behind it, where blocks of a pass may begin too */
 #define SCRATCH_PER_CPU 8
 
 struct walk {

@@ -156,7 +156,9 @@ const pathEnd = 4096 // PATH_END of bpf/types.h
 
 func (m *matcher) match(k policy.Kind, sub []byte, c policy.Classes) (*matcherMatchRun, error) {
 	pos := pathEnd - len(sub)
-	clear(m.buf.Buf[:pos])
+	for i := range m.buf.Buf[:pos] {
+		m.buf.Buf[i] = '/' // what a longer path has left there must not be read
+	}
 	copy(m.buf.Buf[pos:], sub)
 	if err := m.coll.Maps["scratch"].Put(uint32(0), &m.buf); err != nil {
 		return nil, err

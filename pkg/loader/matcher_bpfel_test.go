@@ -185,7 +185,7 @@ type matcherScratch struct {
 		Mounted uint32
 	}
 	Ev  matcherEvent
-	Buf [8192]uint8
+	Buf [8208]uint8
 }
 
 type matcherSettings struct {

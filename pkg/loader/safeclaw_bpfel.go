@@ -253,7 +253,7 @@ type safeclawScratch struct {
 		Mounted uint32
 	}
 	Ev  safeclawEvent
-	Buf [8192]uint8
+	Buf [8208]uint8
 }
 
 type safeclawSettings struct {
