@@ -109,7 +109,7 @@ func TestMatcherComplexity(t *testing.T) {
 	}
 	n, ok := info.VerifiedInstructions()
 	if !ok {
-		t.Skip("this kernel does not say")
+		t.Skip("kernel lacks: the number of verified instructions")
 	}
 	t.Logf("%d instructions verified", n)
 	if n > 100_000 {
