@@ -60,22 +60,18 @@ static __always_inline int entry_free(struct armed_task *a, u32 entrypoint)
 
 static __noinline int gate_exec(struct armed_task *a, struct file *file)
 {
-	struct act x = {
-		.task = a,
-		.pos = PATH_END,
-		.action = KIND_EXEC,
-		.hook = HOOK_BPRM_CHECK,
-	};
+	struct act x;
 	struct request r = {
-		.path = &file->f_path,
+		.dentry = file->f_path.dentry,
+		.mnt = file->f_path.mnt,
 		.kind = KIND_EXEC,
 		.no_deleted = 1,
 	};
 	int ret;
 
-	x.s = scratch_claim();
-	if (!x.s)
+	if (!act_begin(&x, a, KIND_EXEC, HOOK_BPRM_CHECK))
 		return -EACCES;
+	x.d->no_deleted = 1;
 	if (!tables_of(a->slot, &x.t)) {
 		builtin(&x, RULE_NO_POLICY, 0);
 	} else if (!judge_path(&x, &r)) {
@@ -83,14 +79,14 @@ static __noinline int gate_exec(struct armed_task *a, struct file *file)
 	} else {
 		u32 entrypoint = x.t.entrypoint;
 
-		a->pend_exe = x.o.hash;
+		a->pend_exe = x.d->o.hash;
 		a->pend_flags = 0;
-		if (x.o.flags & ROW_LAUNCHER)
+		if (x.d->o.flags & ROW_LAUNCHER)
 			a->pend_flags = PEND_LAUNCHER;
 		if (entrypoint != ENTRYPOINT_CHAIN)
 			a->pend_flags = 0;
-		if (x.o.rule != RULE_UNRESOLVABLE && x.o.rule != RULE_NO_POLICY &&
-		    !(x.o.flags & ROW_FLOOR && !x.o.allow) && entry_free(a, entrypoint))
+		if (x.d->o.rule != RULE_UNRESOLVABLE && x.d->o.rule != RULE_NO_POLICY &&
+		    !(x.d->o.flags & ROW_FLOOR && !x.d->o.allow) && entry_free(a, entrypoint))
 			builtin(&x, RULE_ENTRYPOINT, 1);
 	}
 	ret = finish(&x);

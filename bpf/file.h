@@ -9,30 +9,33 @@
 
 /* What the caller asks of the object. */
 struct request {
-	struct path *path;
+	struct dentry *dentry;
+	struct vfsmount *mnt;
 	struct path *user_path; /* if set: where a kernel-internal object came from, else it is allowed */
 	u32 requested;		/* for the record */
 	u8 kind;		/* enum kind that decides */
 	u8 hook;
 	u8 also_read;  /* a file.read rule with a path may deny it too */
+	u8 also_write; /* it needs file.write as well */
 	u8 no_deleted; /* a deleted file has no path (exec, executable mappings) */
+	u8 repeat;     /* an earlier hook of the call judged and recorded it: record a denial only */
 };
 
 /* Puts the subject without a path into the slot: a lone class byte. */
 static __always_inline void subject_none(struct act *x)
 {
-	x->pos = PATH_END - 1;
+	x->d->pos = PATH_END - 1;
 	x->s->buf[PATH_END - 1] = CLASS_NO_PATH;
-	x->class = CLASS_NO_PATH;
+	x->d->class = CLASS_NO_PATH;
 }
 
-/* The path's verdict in x->o; 0 when the object is the kernel's own business. */
+/* The path's verdict in x->d->o; 0 when the object is the kernel's own business. */
 static __always_inline int judge_path(struct act *x, struct request *r)
 {
-	struct path *path = r->path;
+	struct dentry *dentry = r->dentry;
 	u32 class;
 
-	walk_path(x->s, path);
+	walk_path(x->s, dentry, r->mnt);
 	class = x->s->walk.class;
 	if (class == CLASS_INTERNAL) {
 		/*
@@ -41,38 +44,40 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 		 */
 		if (!r->user_path)
 			return 0;
-		path = r->user_path;
-		walk_path(x->s, path);
+		dentry = r->user_path->dentry;
+		walk_path(x->s, dentry, r->user_path->mnt);
 		class = x->s->walk.class;
 	}
-	x->pos = x->s->walk.pos;
-	x->class = class;
+	x->d->pos = x->s->walk.pos;
+	x->d->class = class;
 	if (class == CLASS_ANONYMOUS) {
-		if (r->kind != KIND_EXEC) {
+		if (x->d->action != KIND_EXEC) {
 			builtin(x, RULE_ANONYMOUS, 1);
-			x->o.flags = ROW_COUNT;
+			x->d->o.flags = ROW_COUNT;
 			return 1;
 		}
 		subject_none(x);
 	} else if (class != CLASS_ROOT && class != CLASS_MOUNT) {
 		builtin(x, RULE_UNRESOLVABLE, 0);
 		return 1;
-	} else if (r->no_deleted && !path->dentry->d_hash.pprev) {
+	} else if (x->d->no_deleted && !dentry->d_hash.pprev) {
 		subject_none(x);
 	}
-	if (!match(&x->t, x->s, x->pos, r->kind, &x->o)) {
+	if (!match(&x->t, x->s, x->d->pos, x->d->action, &x->d->o)) {
 		builtin(x, RULE_NO_POLICY, 0);
 		return 1;
 	}
 	/* Nobody reads arguments yet: pkg/loader refuses policies that need them. */
-	if (x->o.cond)
-		command_settle(&x->t, 0, &x->o);
-	if (r->also_read && x->o.allow) {
-		struct outcome read = {};
+	if (x->d->o.cond)
+		command_settle(&x->t, 0, &x->d->o);
+	if ((r->also_read || r->also_write) && x->d->o.allow) {
+		u32 kind = r->also_read ? KIND_READ : KIND_WRITE;
+		struct outcome also = {};
 
-		if (match(&x->t, x->s, x->pos, KIND_READ, &read) && !read.allow && (read.flags & ROW_MATCHED)) {
-			x->o = read;
-			x->action = KIND_READ;
+		if (match(&x->t, x->s, x->d->pos, kind, &also) && !also.allow &&
+		    (r->also_write || (also.flags & ROW_MATCHED))) {
+			x->d->o = also;
+			x->d->action = kind;
 		}
 	}
 	return 1;
@@ -80,22 +85,19 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 
 static __noinline int gate_path(struct armed_task *a, struct request *r)
 {
-	struct act x = {
-		.task = a,
-		.pos = PATH_END,
-		.requested = r->requested,
-		.action = r->kind,
-		.hook = r->hook,
-	};
+	struct act x;
 	int ret = 0;
 
-	x.s = scratch_claim();
-	if (!x.s)
+	if (!act_begin(&x, a, r->kind, r->hook))
 		return -EACCES;
+	x.d->requested = r->requested;
+	x.d->repeat = r->repeat;
+	x.d->no_deleted = r->no_deleted;
 	if (!tables_of(a->slot, &x.t)) {
 		builtin(&x, RULE_NO_POLICY, 0);
 		ret = finish(&x);
 	} else if (judge_path(&x, r)) {
+		a->mount = 0; /* see notes.h */
 		ret = finish(&x);
 	}
 	scratch_release(x.s);

@@ -19,6 +19,7 @@ typedef long long s64;
 #define __type(name, val) typeof(val) *name
 #define __array(name, val) typeof(val) *name[]
 #define __ksym __attribute__((section(".ksyms")))
+#define __weak __attribute__((weak))
 #define __core __attribute__((preserve_access_index))
 #define NULL ((void *)0)
 #define likely(x) __builtin_expect(!!(x), 1)

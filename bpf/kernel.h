@@ -12,11 +12,19 @@
 #define EACCES 13
 #define EINVAL 22
 
-#define FMODE_READ 1	    /* include/linux/fs.h */
-#define FMODE_WRITE 2	    /* include/linux/fs.h */
-#define FMODE_EXEC 0x20	    /* include/linux/fs.h; in f_flags only an exec sets it, VALID_OPEN_FLAGS lacks it */
-#define O_TRUNC 01000	    /* include/uapi/asm-generic/fcntl.h */
-#define PROT_EXEC 4	    /* include/uapi/asm-generic/mman-common.h */
+#define FMODE_READ 1	       /* include/linux/fs.h */
+#define FMODE_WRITE 2	       /* include/linux/fs.h */
+#define FMODE_EXEC 0x20	       /* include/linux/fs.h; in f_flags only an exec sets it, VALID_OPEN_FLAGS lacks it */
+#define FMODE_PATH 0x4000      /* include/linux/fs.h: O_PATH */
+#define FMODE_CREATED 0x100000 /* include/linux/fs.h */
+#define O_TRUNC 01000	       /* include/uapi/asm-generic/fcntl.h */
+#define PROT_EXEC 4	       /* include/uapi/asm-generic/mman-common.h */
+#define PROT_WRITE 2	       /* include/uapi/asm-generic/mman-common.h */
+#define MAP_TYPE 0xf	       /* include/uapi/linux/mman.h */
+#define MAP_SHARED 1
+#define MAP_SHARED_VALIDATE 3
+#define VM_SHARED 8	    /* include/linux/mm.h */
+#define RENAME_EXCHANGE 2   /* include/uapi/linux/fs.h */
 #define MNT_INTERNAL 0x4000 /* include/linux/mount.h: made by the kernel for itself */
 #define AF_UNSPEC 0	    /* include/linux/socket.h */
 #define AF_UNIX 1
@@ -30,6 +38,20 @@
 #define CLONE_INTO_CGROUP 0x200000000ULL /* include/uapi/linux/sched.h */
 #define S_IFMT 0170000
 #define S_IFREG 0100000
+#define S_IFDIR 0040000
+#define ATTR_MODE 1 /* include/linux/fs.h */
+#define ATTR_UID 2
+#define ATTR_GID 4
+#define ATTR_SIZE 8
+#define ATTR_FORCE 0x200
+#define FS_IOC_SETFLAGS 0x40086602 /* include/uapi/linux/fs.h */
+#define FS_IOC32_SETFLAGS 0x40046602
+#define FS_IOC_SETVERSION 0x40087602
+#define FS_IOC32_SETVERSION 0x40047602
+#define FS_IOC_FSSETXATTR 0x401c5820
+#define FS_IOC_ENABLE_VERITY 0x40806685		/* include/uapi/linux/fsverity.h */
+#define FS_IOC_SET_ENCRYPTION_POLICY 0x800c6613 /* include/uapi/linux/fscrypt.h */
+#define FAT_IOCTL_SET_ATTRIBUTES 0x40047211	/* include/uapi/linux/msdos_fs.h */
 
 struct qstr {
 	u32 len;
@@ -49,19 +71,34 @@ struct inode {
 	struct super_block *i_sb;
 } __core;
 
+struct seqcount {
+	u32 sequence;
+} __core;
+
+typedef struct seqcount seqcount_t;
+
+struct seqcount_spinlock {
+	seqcount_t seqcount;
+} __core;
+
+typedef struct seqcount_spinlock seqcount_spinlock_t;
+
 struct hlist_bl_node {
 	struct hlist_bl_node **pprev;
 } __core;
 
 struct dentry {
+	seqcount_spinlock_t d_seq;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	struct super_block *d_sb;
 } __core;
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
 	int mnt_flags;
 } __core;
 
@@ -90,6 +127,10 @@ struct file {
 struct backing_file {
 	struct file file;
 	struct path user_path;
+} __core;
+
+struct iattr {
+	u32 ia_valid;
 } __core;
 
 struct fs_struct {
@@ -156,6 +197,7 @@ struct linux_binprm {
 
 struct vm_area_struct {
 	struct file *vm_file;
+	unsigned long vm_flags;
 } __core;
 
 typedef struct {

@@ -46,33 +46,27 @@ static __always_inline int subject_addr(struct act *x, struct sock *sk, struct s
 		proto = IPPROTO_TCP;
 	p[17] = proto;
 	__builtin_memcpy(p + 18, &sa.port, 2);
-	x->class = CLASS_ROOT;
+	x->d->class = CLASS_ROOT;
 	if (sk->__sk_common.skc_net.net->ns.inum == settings.host_netns)
-		x->class = CLASS_MOUNT;
-	p[0] = x->class;
-	x->pos = PATH_END - ADDR_SUBJECT;
+		x->d->class = CLASS_MOUNT;
+	p[0] = x->d->class;
+	x->d->pos = PATH_END - ADDR_SUBJECT;
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
 }
 
 static __noinline int gate_connect(struct armed_task *a, struct sock *sk, struct sockaddr *address, int len)
 {
-	struct act x = {
-		.task = a,
-		.pos = PATH_END,
-		.action = KIND_ADDR,
-		.hook = HOOK_SOCKET_CONNECT,
-	};
+	struct act x;
 	int ret;
 
-	x.s = scratch_claim();
-	if (!x.s)
+	if (!act_begin(&x, a, KIND_ADDR, HOOK_SOCKET_CONNECT))
 		return -EACCES;
-	x.requested = sk->__sk_common.skc_family;
+	x.d->requested = sk->__sk_common.skc_family;
 	if (!tables_of(a->slot, &x.t))
 		builtin(&x, RULE_NO_POLICY, 0);
 	else if (!subject_addr(&x, sk, address, len))
 		builtin(&x, RULE_SOCKET_FAMILY, 0);
-	else if (!match(&x.t, x.s, x.pos, KIND_ADDR, &x.o))
+	else if (!match(&x.t, x.s, x.d->pos, KIND_ADDR, &x.d->o))
 		builtin(&x, RULE_NO_POLICY, 0);
 	ret = finish(&x);
 	scratch_release(x.s);
@@ -89,7 +83,8 @@ static __always_inline int gate_unix_peer(struct armed_task *a, struct sock *pee
 {
 	struct unix_sock *u = container_of_kernel(peer, struct unix_sock, sk);
 	struct request r = {
-		.path = &u->path,
+		.dentry = u->path.dentry,
+		.mnt = u->path.mnt,
 		.kind = KIND_WRITE,
 		.hook = hook,
 	};

@@ -12,29 +12,94 @@
 #pragma once
 #include "task.h"
 
-/* Steps: 2,047 components fit into 4,095 bytes, and each may cross mounts. */
-#define WALK_STEPS 4096
+/* Steps: 2,047 components fit into 4,095 bytes, each may cross mounts, and names may change under the walk. */
+#define WALK_STEPS (1 << 15)
+/* Walks, when names on the way change each time. */
+#define WALK_TRIES 64
 
-/*
- * What the loop carries besides its two pointers lives in the slot: the
- * verifier takes a value from memory as unknown, so that the loop converges.
- */
-static __noinline int walk_path(struct scratch *s, struct path *path)
+/* MNT_NS_INTERNAL, ERR_PTR(-EINVAL): no process has it in a namespace of its own. */
+static __always_inline int kernel_internal(struct mount *m)
 {
-	struct dentry *d = path->dentry;
-	struct vfsmount *leaf = path->mnt;
-	struct mount *m = container_of_kernel(leaf, struct mount, mnt);
-	struct bpf_iter_num it;
-	struct walk *w = &s->walk;
-	u32 pos, top = 0, lost = 0;
-	u64 ns, own;
+	return (s64)m->mnt_ns == -EINVAL;
+}
 
-	w->class = CLASS_UNRESOLVABLE;
+/* Of the kernel's own lock of all renames, and of all changes of mounts: odd while a change is at work. */
+static __always_inline u32 sequence_of(u64 lock)
+{
+	return ((struct seqcount *)bpf_rdonly_cast((void *)lock, kernel_type_id(struct seqcount)))->sequence;
+}
+
+static __always_inline u64 changes_so_far(void)
+{
+	return (u64)sequence_of(settings.mount_lock) << 32 | sequence_of(settings.rename_lock);
+}
+
+#define CHANGE_AT_WORK 0x100000001ULL
+
+/* Two pointers of a step, mixed into what identifies the way. Their difference: the verifier lets pointers be
+ * subtracted only. */
+#define mix(h, a, b, more)                                                      \
+	({                                                                      \
+		u64 h_ = ((h) + ((u64)(a) - (u64)(b))) * 0x9e3779b97f4a7c15ULL; \
+		(h_ ^ (h_ >> 29)) + (more);                                     \
+	})
+
+static __always_inline void walk_reset(struct walk *w)
+{
 	w->pos = PATH_END;
 	w->crossed = 0;
 	w->mounted = 0;
-	if (!d || !leaf)
+	w->top = 0;
+	w->moving = 0;
+	w->way = 1;
+}
+
+/*
+ * Whether the walk just ended read what held at one moment. Either nothing on
+ * the whole machine was renamed or mounted since it began. Or, from the second
+ * walk on, it went the same way as the one before, and no dentry on it was
+ * renamed: each one's own sequence was read last in either walk, so between the
+ * two reads nothing of it changed, and all these spans hold the moment between
+ * the walks.
+ */
+static __always_inline int walk_holds(struct walk *w)
+{
+	if (!w->careful) {
+		w->careful = 1;
+		return settings.rename_lock && settings.mount_lock && !(w->before & CHANGE_AT_WORK) &&
+		       w->before == changes_so_far();
+	}
+	if (w->tries && w->way == w->last && !w->moving)
+		return 1;
+	w->last = w->way;
+	w->tries += 1;
+	return 0;
+}
+
+/*
+ * The path of a dentry on a mount, one that it had at a moment of this call,
+ * whole, however many threads rename directories meanwhile. What the loop
+ * carries besides its two pointers lives in the slot: the verifier takes a value
+ * from memory as unknown, so that the loop converges.
+ */
+static __noinline int walk_path(struct scratch *s, struct dentry *leaf, struct vfsmount *mnt)
+{
+	struct dentry *d = leaf;
+	struct bpf_iter_num it;
+	struct walk *w = &s->walk;
+	struct mount *m;
+	u32 pos, held = 0, lost = 0;
+	u64 ns, own;
+
+	w->class = CLASS_UNRESOLVABLE;
+	w->careful = 0;
+	w->tries = 0;
+	walk_reset(w);
+	if (!leaf || !mnt)
 		return 0;
+	m = container_of_kernel(mnt, struct mount, mnt);
+	if (settings.rename_lock && settings.mount_lock)
+		w->before = changes_so_far();
 
 	bpf_iter_num_new(&it, 0, WALK_STEPS);
 	while (bpf_iter_num_next(&it)) {
@@ -45,24 +110,26 @@ static __noinline int walk_path(struct scratch *s, struct path *path)
 		if (d == m->mnt.mnt_root) {
 			struct mount *parent = m->mnt_parent;
 
-			if (parent == m) {
-				top = 1;
-				break;
+			if (parent != m) {
+				d = m->mnt_mountpoint;
+				if (w->careful)
+					w->way = mix(w->way, d, parent, 0);
+				m = parent;
+				w->crossed = 1;
+				continue;
 			}
-			d = m->mnt_mountpoint;
-			m = parent;
-			w->crossed = 1;
-			continue;
+			w->top = 1;
+			goto ended;
 		}
 		up = d->d_parent;
 		if (up == d)
-			break;
+			goto ended;
 		len = d->d_name.len;
 		name = d->d_name.name;
 		pos = w->pos;
 		if (len == 0 || len > 255 || pos < len + 2) {
-			lost = len && len <= 255;
-			w->class = lost ? CLASS_TOO_LONG : CLASS_UNRESOLVABLE;
+			if (len && len <= 255)
+				w->class = CLASS_TOO_LONG;
 			lost = 1;
 			break;
 		}
@@ -75,25 +142,46 @@ static __noinline int walk_path(struct scratch *s, struct path *path)
 		s->buf[pos & (PATH_END - 1)] = '/';
 		w->mounted |= w->crossed;
 		w->pos = pos;
+		if (w->careful) {
+			u32 seq = d->d_seq.seqcount.sequence;
+
+			w->way = mix(w->way, up, d, seq);
+			w->moving |= seq & 1;
+		}
 		d = up;
+		continue;
+	ended:
+		if (likely(walk_holds(w))) {
+			held = 1;
+			break;
+		}
+		if (w->tries > WALK_TRIES)
+			break;
+		walk_reset(w);
+		d = leaf;
+		m = container_of_kernel(mnt, struct mount, mnt);
 	}
 	bpf_iter_num_destroy(&it);
 	if (lost)
 		return 0;
 	pos = w->pos;
+	if (!held) {
+		w->pos = PATH_END;
+		return 0;
+	}
 
 	ns = (u64)m->mnt_ns;
 	own = (u64)bpf_get_current_task_btf()->nsproxy->mnt_ns;
-	if (!top && pos == PATH_END && ((s64)ns == -EINVAL || !ns) && (leaf->mnt_flags & MNT_INTERNAL)) {
+	if (!w->top && pos == PATH_END && ((s64)ns == -EINVAL || !ns) && (mnt->mnt_flags & MNT_INTERNAL)) {
 		w->class = CLASS_ANONYMOUS;
 		return 0;
 	}
-	if ((s64)ns == -EINVAL && pos != PATH_END && path->dentry->d_inode->i_sb->s_magic != MQUEUE_MAGIC) {
-		/* MNT_NS_INTERNAL, ERR_PTR(-EINVAL): an overlay's private mount. */
+	if (kernel_internal(m) && (pos != PATH_END || w->top) && leaf->d_sb->s_magic != MQUEUE_MAGIC) {
+		/* An overlay's private mount, or its root. */
 		w->class = CLASS_INTERNAL;
 		return 0;
 	}
-	if (!top || !own || ns != own)
+	if (!w->top || !own || ns != own)
 		return 0;
 	if (pos == PATH_END) {
 		pos -= 1;

@@ -10,18 +10,47 @@
 #include "command.h"
 #include "task.h"
 
-/* One judged action. */
-struct act {
-	struct armed_task *task;
-	struct scratch *s;
-	struct tables t;
+/* What is being judged, and the verdict. In the slot: what is read from there the verifier takes as unknown, so that
+ * its ways meet again. */
+struct deed {
 	u32 pos;
 	u32 requested;
 	u8 class;
 	u8 action;
 	u8 hook;
+	u8 repeat; /* see struct request */
+	u8 no_deleted;
+	u8 reserved[3];
 	struct outcome o;
 };
+
+_Static_assert(sizeof(struct deed) <= sizeof(((struct scratch *)0)->deed), "the slot's room for a deed");
+
+/* One judged action. */
+struct act {
+	struct armed_task *task;
+	struct scratch *s;
+	struct deed *d;
+	struct tables t;
+};
+
+/* Claims a slot; 0 when none is free: deny. */
+static __always_inline int act_begin(struct act *x, struct armed_task *a, u32 action, u32 hook)
+{
+	struct deed *d;
+
+	x->task = a;
+	x->s = scratch_claim();
+	if (!x->s)
+		return 0;
+	d = (struct deed *)x->s->deed;
+	__builtin_memset(d, 0, sizeof(*d));
+	d->pos = PATH_END;
+	d->action = action;
+	d->hook = hook;
+	x->d = d;
+	return 1;
+}
 
 static __always_inline void fill_event(struct event *e, struct act *x, u32 verdict, s32 ret)
 {
@@ -31,10 +60,10 @@ static __always_inline void fill_event(struct event *e, struct act *x, u32 verdi
 
 	e->version = ABI_VERSION;
 	e->kind = EVENT_DECISION;
-	e->action = x->action;
+	e->action = x->d->action;
 	e->verdict = verdict;
-	e->hook = x->hook;
-	e->rule = x->o.rule;
+	e->hook = x->d->hook;
+	e->rule = x->d->o.rule;
 	e->ret = ret;
 	e->time = bpf_ktime_get_boot_ns();
 	e->cgroup = x->task->cgroup;
@@ -48,12 +77,12 @@ static __always_inline void fill_event(struct event *e, struct act *x, u32 verdi
 	e->parent_start_time = parent->group_leader->start_boottime;
 	e->parent_tgid = parent->tgid;
 	e->exe = x->task->exe;
-	e->subject = x->o.hash;
+	e->subject = x->d->o.hash;
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	bpf_probe_read_kernel(e->parent_comm, sizeof(e->parent_comm), parent->comm);
-	e->class = x->class;
+	e->class = x->d->class;
 	e->flags = x->task->flags;
-	e->requested = x->requested;
+	e->requested = x->d->requested;
 }
 
 /* 0 when the ring took it. A sequence number is used either way. */
@@ -62,11 +91,11 @@ static __noinline int emit(struct act *x, u32 verdict, s32 ret)
 	struct cpu_stats *st = cpu_stats();
 	struct event *e = &x->s->ev;
 	struct bpf_dynptr ring;
-	u32 len = PATH_END - x->pos;
+	u32 len = PATH_END - x->d->pos;
 
 	if (!st)
 		return -1;
-	if (x->pos >= PATH_END || x->class > CLASS_NO_PATH)
+	if (x->d->pos >= PATH_END || x->d->class > CLASS_NO_PATH)
 		len = 0;
 	e->seq = __sync_fetch_and_add(&st->seq, 1) + 1;
 	e->cpu = bpf_get_smp_processor_id();
@@ -87,7 +116,7 @@ static __noinline int emit(struct act *x, u32 verdict, s32 ret)
 	}
 	bpf_dynptr_write(&ring, 0, e, sizeof(*e), 0);
 	if (len > 0 && len <= PATH_END)
-		bpf_dynptr_write(&ring, sizeof(*e), &x->s->buf[x->pos & (PATH_END - 1)], len & 0x1fff, 0);
+		bpf_dynptr_write(&ring, sizeof(*e), &x->s->buf[x->d->pos & (PATH_END - 1)], len & 0x1fff, 0);
 	bpf_ringbuf_submit_dynptr(&ring, 0);
 	__sync_fetch_and_add(&st->emitted, 1);
 	return 0;
@@ -97,12 +126,12 @@ static __always_inline void key_of(struct act *x, struct counted_key *k)
 {
 	k->cgroup = x->task->cgroup;
 	k->exe = x->task->exe;
-	k->subject = x->o.hash;
-	k->rule = x->o.rule;
+	k->subject = x->d->o.hash;
+	k->rule = x->d->o.rule;
 	k->slot = x->task->slot;
-	k->action = x->action;
-	k->hook = x->hook;
-	k->class = x->class;
+	k->action = x->d->action;
+	k->hook = x->d->hook;
+	k->class = x->d->class;
 	k->reserved = 0;
 }
 
@@ -138,7 +167,7 @@ static __noinline int count_allow(struct act *x)
 
 static __always_inline void count_rule(struct act *x, struct cpu_stats *st)
 {
-	u32 slot = x->task->slot, rule = x->o.rule;
+	u32 slot = x->task->slot, rule = x->d->o.rule;
 	void *map = bpf_map_lookup_elem(&rule_counts, &slot);
 	u64 *n = NULL;
 
@@ -159,19 +188,21 @@ static __noinline int finish(struct act *x)
 
 	if (!st)
 		return -EACCES;
+	if (!x->d->o.allow) {
+		verdict = VERDICT_DENY;
+		/* Observe affects the policy's own rules only. */
+		if ((x->t.flags & TABLE_OBSERVE) && !(x->d->o.flags & ROW_FLOOR) &&
+		    (x->d->o.rule == RULE_DEFAULT || x->d->o.rule == RULE_SUBTREE || x->d->o.rule >= 32))
+			verdict = VERDICT_WOULD_DENY;
+	}
+	if (x->d->repeat && verdict != VERDICT_DENY)
+		return 0;
 	__sync_fetch_and_add(&st->decisions, 1);
 	count_rule(x, st);
-	if (!x->o.allow) {
-		/* Observe affects the policy's own rules only. */
-		if ((x->t.flags & TABLE_OBSERVE) && !(x->o.flags & ROW_FLOOR) &&
-		    (x->o.rule == RULE_DEFAULT || x->o.rule >= 32)) {
-			verdict = VERDICT_WOULD_DENY;
-		} else {
-			verdict = VERDICT_DENY;
-			ret = -EACCES;
-			__sync_fetch_and_add(&st->denied, 1);
-		}
-	} else if ((x->o.flags & ROW_COUNT) && count_allow(x)) {
+	if (verdict == VERDICT_DENY) {
+		ret = -EACCES;
+		__sync_fetch_and_add(&st->denied, 1);
+	} else if (x->d->o.allow && (x->d->o.flags & ROW_COUNT) && count_allow(x)) {
 		__sync_fetch_and_add(&st->counted, 1);
 		return 0;
 	}
@@ -187,7 +218,7 @@ static __noinline int finish(struct act *x)
 /* A verdict that no policy row gave; the subject's hash stays. */
 static __always_inline void builtin(struct act *x, u32 rule, u32 allow)
 {
-	x->o.rule = rule;
-	x->o.allow = allow;
-	x->o.flags = 0;
+	x->d->o.rule = rule;
+	x->d->o.allow = allow;
+	x->d->o.flags = 0;
 }

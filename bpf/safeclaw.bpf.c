@@ -9,7 +9,8 @@
  *                         executable's identity is taken
  *   task_alloc            a child inherits the record, or is not born
  *   file_open             file.read and file.write
- *   mmap_file, file_mprotect   executable mappings of files
+ *   mmap_file, file_mprotect   executable mappings of files, shared writable ones
+ *   hooks_file.h          all else that changes a file, a name or what is known of them
  *   socket_connect        network.request by address
  *   unix_stream_connect, unix_may_send   unix sockets, judged as files
  *   task_kill, task_setrlimit, task_setscheduler   only within the bound cgroup
@@ -26,6 +27,7 @@
  * at the first non-zero return, so a denial cannot be turned into an allowance.
  */
 #include "exec.h"
+#include "hooks_file.h"
 #include "net.h"
 
 SEC("lsm/bprm_check_security")
@@ -98,6 +100,7 @@ int gate_file_open(u64 *ctx)
 	struct request r = {};
 	struct inode *inode;
 	u32 mode, flags;
+	int ret;
 
 	if (likely(!a))
 		return 0;
@@ -111,7 +114,8 @@ int gate_file_open(u64 *ctx)
 	inode = file->f_inode;
 	if ((flags & FMODE_EXEC) && (inode->i_mode & S_IFMT) == S_IFREG && !(inode->i_sb->s_iflags & SB_I_NOEXEC))
 		return 0;
-	r.path = &file->f_path;
+	r.dentry = file->f_path.dentry;
+	r.mnt = file->f_path.mnt;
 	r.requested = flags;
 	r.hook = HOOK_FILE_OPEN;
 	r.kind = KIND_READ;
@@ -120,42 +124,64 @@ int gate_file_open(u64 *ctx)
 		r.kind = KIND_WRITE;
 		r.also_read = (mode & FMODE_READ) || !(mode & FMODE_WRITE);
 	}
-	return gate_path(a, &r);
+	/* Created by this open: path_mknod has judged and recorded that. */
+	r.repeat = (mode & FMODE_CREATED) && r.kind == KIND_WRITE && was_judged(a, r.dentry, HOOK_PATH_MKNOD);
+	ret = gate_path(a, &r);
+	if (flags & O_TRUNC)
+		note_judged(a, &file->f_path, HOOK_FILE_OPEN, ret);
+	if (ret)
+		return -EACCES;
+	return 0;
 }
 
-/* A file becomes code of a gated task. */
-static __always_inline int gate_code(struct file *file, u32 prot, u32 hook)
+/* Whether a file becomes code: its exec's verdict covers the program just exec'd, not its ELF interpreter, which may be
+ * any program. */
+static __always_inline int becomes_code(struct file *file, u32 prot)
 {
-	struct task_struct *t;
+	struct task_struct *t = bpf_get_current_task_btf();
+
+	return (prot & PROT_EXEC) && !(task_in_execve(t) && t->mm && t->mm->exe_file == file);
+}
+
+/*
+ * A mapping of a file: as code, as memory that writes to the file, as both. The
+ * descriptor was judged when it was opened; it may come from elsewhere.
+ */
+static __always_inline int gate_mapping(struct file *file, u32 prot, u32 shared, u32 hook)
+{
 	struct armed_task *a;
 	struct request r = {};
+	u32 code, write;
 
-	if (!(prot & PROT_EXEC) || !file)
+	if (!(prot & (PROT_EXEC | PROT_WRITE)) || !file)
 		return 0;
 	a = armed_self();
 	if (!a)
 		return 0;
-	/*
-	 * The program just exec'd is covered by that exec's verdict. Its ELF
-	 * interpreter is not: any program can be named as one.
-	 */
-	t = bpf_get_current_task_btf();
-	if (task_in_execve(t) && t->mm && t->mm->exe_file == file)
+	code = becomes_code(file, prot);
+	write = shared && (prot & PROT_WRITE);
+	if (!code && !write)
 		return 0;
-	r.path = &file->f_path;
+	r.dentry = file->f_path.dentry;
+	r.mnt = file->f_path.mnt;
 	if (hook == HOOK_FILE_MPROTECT)
 		r.user_path = &container_of_kernel(file, struct backing_file, file)->user_path;
 	r.requested = prot;
-	r.kind = KIND_MAP;
+	r.kind = code ? KIND_MAP : KIND_WRITE;
+	r.also_write = code && write;
 	r.hook = hook;
-	r.no_deleted = 1;
-	return gate_path(a, &r);
+	r.no_deleted = code;
+	if (gate_path(a, &r))
+		return -EACCES;
+	return 0;
 }
 
 SEC("lsm/mmap_file")
 int gate_mmap_file(u64 *ctx)
 {
-	return gate_code((void *)ctx[0], ctx[2], HOOK_MMAP_FILE);
+	u32 type = ctx[3] & MAP_TYPE;
+
+	return gate_mapping((void *)ctx[0], ctx[2], type == MAP_SHARED || type == MAP_SHARED_VALIDATE, HOOK_MMAP_FILE);
 }
 
 SEC("lsm/file_mprotect")
@@ -163,7 +189,7 @@ int gate_file_mprotect(u64 *ctx)
 {
 	struct vm_area_struct *vma = (void *)ctx[0];
 
-	return gate_code(vma->vm_file, ctx[2], HOOK_FILE_MPROTECT);
+	return gate_mapping(vma->vm_file, ctx[2], !!(vma->vm_flags & VM_SHARED), HOOK_FILE_MPROTECT);
 }
 
 SEC("lsm/socket_connect")

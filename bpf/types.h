@@ -52,6 +52,7 @@ enum rule {
 	RULE_ABSTRACT_SOCKET,
 	RULE_AUDIT_LOSS,
 	RULE_INTERNAL,
+	RULE_SUBTREE,
 };
 
 /* Class byte at the start of a subject. */
@@ -83,6 +84,26 @@ enum hook {
 	HOOK_UNIX_STREAM_CONNECT,
 	HOOK_UNIX_MAY_SEND,
 	HOOK_TASK_ALLOC,
+	HOOK_PATH_MKNOD,
+	HOOK_PATH_MKDIR,
+	HOOK_PATH_RMDIR,
+	HOOK_PATH_UNLINK,
+	HOOK_PATH_SYMLINK,
+	HOOK_PATH_LINK,
+	HOOK_PATH_RENAME,
+	HOOK_PATH_CHMOD,
+	HOOK_PATH_CHOWN,
+	HOOK_PATH_TRUNCATE,
+	HOOK_PATH_NOTIFY,
+	HOOK_FILE_TRUNCATE,
+	HOOK_FILE_RECEIVE,
+	HOOK_FILE_IOCTL,
+	HOOK_INODE_SETATTR,
+	HOOK_INODE_SETXATTR,
+	HOOK_INODE_REMOVEXATTR,
+	HOOK_INODE_SET_ACL,
+	HOOK_INODE_REMOVE_ACL,
+	HOOK_INODE_FILE_SETATTR,
 };
 
 enum event_kind {
@@ -187,8 +208,9 @@ struct armed_task {
 	u64 exe;      /* keyed hash of the executable's path, taken at exec */
 	u64 pend_exe; /* the same for the exec under way */
 	u32 pend_flags;
-	u32 reserved0;
-	u64 reserved[2];
+	u32 judged_by; /* enum hook */
+	u64 judged;    /* what the next hook of the same call need not judge again: see notes.h */
+	u64 mount;     /* the mount that the call asked for write access to: see notes.h */
 };
 
 /* Constants of one load, in .rodata. */
@@ -199,6 +221,8 @@ struct settings {
 	u32 scratch_slots; /* elements of the map scratch */
 	u32 ring_bytes;	   /* size of the map events */
 	u64 hash_key[3];   /* of the subject hash, random */
+	u64 rename_lock;   /* addresses of the kernel's symbols; 0 where they are hidden */
+	u64 mount_lock;
 };
 
 /* stats: per CPU. Every decision is in exactly one of counted, emitted and lost. */
@@ -281,12 +305,29 @@ struct walk {
 	u32 class;   /* enum class */
 	u32 crossed; /* the walk has left the object's own mount */
 	u32 mounted; /* ... and has added a component since */
+	u32 top;     /* the walk ended at a root mount's root */
+	u32 careful; /* from the second walk on: */
+	u32 tries;   /* ... walks so far */
+	u32 moving;  /* ... a name on the way was being changed */
+	u64 way;     /* ... identifies the steps taken */
+	u64 last;    /* ... those of the walk before */
+	u64 before;  /* changes of names and mounts when it began */
 };
 
 struct scratch {
 	u32 busy;
 	u32 reserved;
 	struct walk walk;
+	u64 deed[8];	      /* struct deed of record.h */
+	u32 below[2 * KINDS]; /* states behind a directory, by kind and class: subtree.h */
+	u32 differ;
+	u32 rights[2]; /* by kind, of the old and the new name: names.h */
+	u32 commands[2];
+	u32 directory;
+	u32 refused;
+	u32 step;
+	u32 kind;
+	u32 reserved1;
 	struct event ev;
 	u8 buf[PATH_END + SCRATCH_PAD];
 };

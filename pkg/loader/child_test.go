@@ -85,7 +85,10 @@ func (h *hammer) do(w []string) string {
 		}
 		return t.String()
 	case "hammer": // PATH [FLAGS]: opens it until told to stop
-		h.start(arg(1), num(2))
+		h.start(unix.AT_FDCWD, arg(1), num(2))
+		return "ok"
+	case "hammer-at": // FD NAME
+		h.start(num(1), arg(2), unix.O_RDONLY)
 		return "ok"
 	case "stop":
 		return h.stop()
@@ -112,6 +115,34 @@ func (h *hammer) do(w []string) string {
 			t.count(forkOpen(arg(2)))
 		}
 		return t.String()
+	case "symlink":
+		return end(unix.Symlink(arg(1), arg(2)))
+	case "link":
+		return end(unix.Link(arg(1), arg(2)))
+	case "rename":
+		return end(unix.Rename(arg(1), arg(2)))
+	case "exchange":
+		return end(unix.Renameat2(unix.AT_FDCWD, arg(1), unix.AT_FDCWD, arg(2), unix.RENAME_EXCHANGE))
+	case "mkdir":
+		return end(unix.Mkdir(arg(1), 0o755))
+	case "rmdir":
+		return end(unix.Rmdir(arg(1)))
+	case "unlink":
+		return end(unix.Unlink(arg(1)))
+	case "mkfifo":
+		return end(unix.Mkfifo(arg(1), 0o644))
+	case "truncate":
+		return end(unix.Truncate(arg(1), 1))
+	case "chmod":
+		return end(unix.Chmod(arg(1), 0o600))
+	case "chown":
+		return end(unix.Chown(arg(1), 1, 1))
+	case "utimes":
+		return end(unix.UtimesNanoAt(unix.AT_FDCWD, arg(1), []unix.Timespec{{Sec: 1}, {Sec: 1}}, 0))
+	case "setxattr":
+		return end(unix.Setxattr(arg(1), "trusted.x", []byte("1"), 0))
+	case "removexattr":
+		return end(unix.Removexattr(arg(1), "trusted.x"))
 	case "connect":
 		c, err := net.Dial("tcp", arg(1))
 		if err == nil {
@@ -158,7 +189,7 @@ type hammer struct {
 	t    *tally
 }
 
-func (h *hammer) start(path string, flags int) {
+func (h *hammer) start(dir int, path string, flags int) {
 	if h.quit == nil {
 		h.quit, h.t = make(chan struct{}), &tally{}
 	}
@@ -169,7 +200,7 @@ func (h *hammer) start(path string, flags int) {
 			case <-quit:
 				return
 			default:
-				t.count(openClose(unix.AT_FDCWD, path, flags))
+				t.count(openClose(dir, path, flags))
 			}
 		}
 	})

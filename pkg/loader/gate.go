@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
@@ -26,25 +27,6 @@ const RingBytes = 16 << 20
 // Beyond it every allow is recorded on its own.
 const CountedEntries = 16384
 
-// hooks lists every program that must be attached, by name. A program that a
-// library drops without an error would be a hole, so Load checks each.
-var hooks = map[string]ebpf.ProgramType{
-	safeclawProgGateBprmCheck:         ebpf.LSM,
-	safeclawProgGateBprmCommitted:     ebpf.LSM,
-	safeclawProgGateTaskAlloc:         ebpf.LSM,
-	safeclawProgGateFileOpen:          ebpf.LSM,
-	safeclawProgGateMmapFile:          ebpf.LSM,
-	safeclawProgGateFileMprotect:      ebpf.LSM,
-	safeclawProgGateSocketConnect:     ebpf.LSM,
-	safeclawProgGateUnixStreamConnect: ebpf.LSM,
-	safeclawProgGateUnixMaySend:       ebpf.LSM,
-	safeclawProgGateTaskKill:          ebpf.LSM,
-	safeclawProgGateTaskSetrlimit:     ebpf.LSM,
-	safeclawProgGateTaskSetscheduler:  ebpf.LSM,
-	safeclawProgInheritBinding:        ebpf.Tracing,
-	safeclawProgForgetBinding:         ebpf.Tracing,
-}
-
 // Options of Load. The zero value is usable.
 type Options struct {
 	// HostProc is the /proc directory of a process with the host's root and
@@ -55,12 +37,15 @@ type Options struct {
 	// CountedEntries overrides CountedEntries.
 	CountedEntries int
 	Logger         *slog.Logger
+
+	hideSymbols bool // as a kernel that shows no symbols
 }
 
 // Gate is the set of loaded and attached programs. Its links keep the programs
 // attached only while the Gate is referenced: call Close, never drop it.
 type Gate struct {
 	coll  *ebpf.Collection
+	hooks []hook
 	links []link.Link
 	log   *slog.Logger
 
@@ -94,7 +79,15 @@ func Load(ctx context.Context, o Options) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gate{log: o.Logger, slots: map[uint32]*slot{}, countedSpec: spec.Maps[safeclawMapCounted].InnerMap.Copy()}
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel's types: %w", err)
+	}
+	chosen, err := chooseHooks(spec, kernel)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gate{hooks: chosen, log: o.Logger, slots: map[uint32]*slot{}, countedSpec: spec.Maps[safeclawMapCounted].InnerMap.Copy()}
 	g.coll, err = ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, loadError(err)
@@ -111,11 +104,6 @@ func prepare(o Options) (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded programs: %w", err)
 	}
-	for name, typ := range hooks {
-		if p := spec.Programs[name]; p == nil || p.Type != typ {
-			return nil, fmt.Errorf("program %s is missing from the embedded object", name)
-		}
-	}
 	host, err := readHostFacts(o.HostProc)
 	if err != nil {
 		return nil, err
@@ -127,6 +115,14 @@ func prepare(o Options) (*ebpf.CollectionSpec, error) {
 	s := safeclawSettings{
 		HostRootIno: host.rootIno, HostRootDev: host.rootDev, HostNetns: host.netns,
 		ScratchSlots: uint32(cpus * scratchPerCPU), RingBytes: uint32(o.RingBytes),
+	}
+	// Hidden symbols cost speed, not safety: see walk_path of bpf/path.h.
+	locks, err := kernelSymbols("rename_lock", "mount_lock")
+	if err != nil || len(locks) < 2 {
+		o.Logger.Warn("kernel symbols are hidden: paths are resolved the slow way", "error", err)
+	}
+	if !o.hideSymbols {
+		s.RenameLock, s.MountLock = locks["rename_lock"], locks["mount_lock"]
 	}
 	var key [24]byte
 	if _, err := rand.Read(key[:]); err != nil {
@@ -156,22 +152,22 @@ func (g *Gate) attach(ctx context.Context) error {
 	if g.reader, err = ringbuf.NewReader(g.coll.Maps[safeclawMapEvents]); err != nil {
 		return fmt.Errorf("open event ring: %w", err)
 	}
-	for name, typ := range hooks {
+	for _, h := range g.hooks {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p := g.coll.Programs[name]
+		p := g.coll.Programs[h.program]
 		if p == nil {
-			return fmt.Errorf("program %s was not loaded", name)
+			return fmt.Errorf("program %s was not loaded", h.program)
 		}
 		var l link.Link
-		if typ == ebpf.LSM {
+		if h.typ == ebpf.LSM {
 			l, err = link.AttachLSM(link.LSMOptions{Program: p})
 		} else {
 			l, err = link.AttachTracing(link.TracingOptions{Program: p})
 		}
 		if err != nil {
-			return &UnsupportedError{What: "attach " + name, Do: "run `node-agent doctor`", Err: err}
+			return &UnsupportedError{What: "attach " + h.program, Do: "run `node-agent doctor`", Err: err}
 		}
 		g.links = append(g.links, l)
 	}

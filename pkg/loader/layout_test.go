@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"log/slog"
 	"reflect"
 	"sort"
 	"strings"
@@ -158,8 +159,8 @@ func TestNumbers(t *testing.T) {
 
 	// Rule numbers are the policy's: RULE_NO_POLICY is builtin/no-policy.
 	rules := enum(t, spec, "rule")
-	if len(rules) != 12 {
-		t.Errorf("%d built-in rules, want 0 to 11", len(rules))
+	if len(rules) != 13 {
+		t.Errorf("%d built-in rules, want 0 to 12", len(rules))
 	}
 	for name, n := range rules {
 		want := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "RULE_")), "_", "-")
@@ -218,8 +219,12 @@ func TestNumbers(t *testing.T) {
 func TestPrograms(t *testing.T) {
 	spec := object(t)
 	iterators := map[string]bool{safeclawProgArmExisting: true, safeclawProgListArmed: true}
+	types := map[string]ebpf.ProgramType{}
+	for _, h := range hooks {
+		types[h.program] = h.typ
+	}
 	for name, p := range spec.Programs {
-		typ, hook := hooks[name]
+		typ, hook := types[name]
 		switch {
 		case hook == iterators[name]:
 			t.Errorf("program %s (%s): must be in hooks or be the iterator, and not both", name, p.SectionName)
@@ -232,21 +237,19 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("program %s has licence %q", name, p.License)
 		}
 	}
-	for name := range hooks {
+	for name := range types {
 		if spec.Programs[name] == nil {
 			t.Errorf("hook %s is not in the object", name)
 		}
 	}
-	for hook, where := range map[string]string{
-		"bprm_check_security": safeclawProgGateBprmCheck, "bprm_committed_creds": safeclawProgGateBprmCommitted,
-		"task_alloc": safeclawProgGateTaskAlloc, "file_open": safeclawProgGateFileOpen, "mmap_file": safeclawProgGateMmapFile,
-		"file_mprotect": safeclawProgGateFileMprotect, "socket_connect": safeclawProgGateSocketConnect,
-		"unix_stream_connect": safeclawProgGateUnixStreamConnect, "unix_may_send": safeclawProgGateUnixMaySend,
-		"task_kill": safeclawProgGateTaskKill, "task_setrlimit": safeclawProgGateTaskSetrlimit,
-		"task_setscheduler": safeclawProgGateTaskSetscheduler,
-	} {
-		if p := spec.Programs[where]; p == nil || p.AttachTo != hook {
-			t.Errorf("program %s is not on hook %s", where, hook)
+	short := map[string]string{"gate_bprm_check": "bprm_check_security", "gate_bprm_committed": "bprm_committed_creds", "gate_inode_setattr2": "inode_setattr"}
+	for name, typ := range types {
+		want := short[name]
+		if want == "" {
+			want = strings.TrimPrefix(name, "gate_")
+		}
+		if p := spec.Programs[name]; typ == ebpf.LSM && (p == nil || p.AttachTo != want) {
+			t.Errorf("program %s is not on hook %s", name, want)
 		}
 	}
 }
@@ -254,7 +257,7 @@ func TestPrograms(t *testing.T) {
 // TestPrepareRefuses: an object without one of the programs is refused, and the
 // constants are those of this machine.
 func TestPrepare(t *testing.T) {
-	spec, err := prepare(Options{HostProc: "/proc/self", RingBytes: 1 << 14, CountedEntries: 7})
+	spec, err := prepare(Options{HostProc: "/proc/self", RingBytes: 1 << 14, CountedEntries: 7, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +277,7 @@ func TestPrepare(t *testing.T) {
 		s.ScratchSlots != uint32(cpus*scratchPerCPU) || spec.Maps[safeclawMapScratch].MaxEntries != s.ScratchSlots {
 		t.Errorf("settings %+v of host %+v", s, host)
 	}
-	again, err := prepare(Options{HostProc: "/proc/self", RingBytes: 1 << 14, CountedEntries: 7})
+	again, err := prepare(Options{HostProc: "/proc/self", RingBytes: 1 << 14, CountedEntries: 7, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,8 +93,9 @@ type matcherArmedTask struct {
 	Exe       uint64
 	PendExe   uint64
 	PendFlags uint32
-	Reserved0 uint32
-	Reserved  [2]uint64
+	JudgedBy  uint32
+	Judged    uint64
+	Mount     uint64
 }
 
 type matcherBinding struct {
@@ -183,9 +184,26 @@ type matcherScratch struct {
 		Class   uint32
 		Crossed uint32
 		Mounted uint32
+		Top     uint32
+		Careful uint32
+		Tries   uint32
+		Moving  uint32
+		Way     uint64
+		Last    uint64
+		Before  uint64
 	}
-	Ev  matcherEvent
-	Buf [8208]uint8
+	Deed      [8]uint64
+	Below     [32]uint32
+	Differ    uint32
+	Rights    [2]uint32
+	Commands  [2]uint32
+	Directory uint32
+	Refused   uint32
+	Step      uint32
+	Kind      uint32
+	Reserved1 uint32
+	Ev        matcherEvent
+	Buf       [8208]uint8
 }
 
 type matcherSettings struct {
@@ -196,6 +214,8 @@ type matcherSettings struct {
 	ScratchSlots uint32
 	RingBytes    uint32
 	HashKey      [3]uint64
+	RenameLock   uint64
+	MountLock    uint64
 }
 
 // Names of all BPF objects in the ELF.

@@ -93,8 +93,9 @@ type safeclawArmedTask struct {
 	Exe       uint64
 	PendExe   uint64
 	PendFlags uint32
-	Reserved0 uint32
-	Reserved  [2]uint64
+	JudgedBy  uint32
+	Judged    uint64
+	Mount     uint64
 }
 
 type safeclawBinding struct {
@@ -206,6 +207,26 @@ const (
 	safeclawHookHOOK_UNIX_STREAM_CONNECT safeclawHook = 6
 	safeclawHookHOOK_UNIX_MAY_SEND       safeclawHook = 7
 	safeclawHookHOOK_TASK_ALLOC          safeclawHook = 8
+	safeclawHookHOOK_PATH_MKNOD          safeclawHook = 9
+	safeclawHookHOOK_PATH_MKDIR          safeclawHook = 10
+	safeclawHookHOOK_PATH_RMDIR          safeclawHook = 11
+	safeclawHookHOOK_PATH_UNLINK         safeclawHook = 12
+	safeclawHookHOOK_PATH_SYMLINK        safeclawHook = 13
+	safeclawHookHOOK_PATH_LINK           safeclawHook = 14
+	safeclawHookHOOK_PATH_RENAME         safeclawHook = 15
+	safeclawHookHOOK_PATH_CHMOD          safeclawHook = 16
+	safeclawHookHOOK_PATH_CHOWN          safeclawHook = 17
+	safeclawHookHOOK_PATH_TRUNCATE       safeclawHook = 18
+	safeclawHookHOOK_PATH_NOTIFY         safeclawHook = 19
+	safeclawHookHOOK_FILE_TRUNCATE       safeclawHook = 20
+	safeclawHookHOOK_FILE_RECEIVE        safeclawHook = 21
+	safeclawHookHOOK_FILE_IOCTL          safeclawHook = 22
+	safeclawHookHOOK_INODE_SETATTR       safeclawHook = 23
+	safeclawHookHOOK_INODE_SETXATTR      safeclawHook = 24
+	safeclawHookHOOK_INODE_REMOVEXATTR   safeclawHook = 25
+	safeclawHookHOOK_INODE_SET_ACL       safeclawHook = 26
+	safeclawHookHOOK_INODE_REMOVE_ACL    safeclawHook = 27
+	safeclawHookHOOK_INODE_FILE_SETATTR  safeclawHook = 28
 )
 
 type safeclawKind uint32
@@ -239,6 +260,7 @@ const (
 	safeclawRuleRULE_ABSTRACT_SOCKET safeclawRule = 9
 	safeclawRuleRULE_AUDIT_LOSS      safeclawRule = 10
 	safeclawRuleRULE_INTERNAL        safeclawRule = 11
+	safeclawRuleRULE_SUBTREE         safeclawRule = 12
 )
 
 type safeclawScratch struct {
@@ -251,9 +273,26 @@ type safeclawScratch struct {
 		Class   uint32
 		Crossed uint32
 		Mounted uint32
+		Top     uint32
+		Careful uint32
+		Tries   uint32
+		Moving  uint32
+		Way     uint64
+		Last    uint64
+		Before  uint64
 	}
-	Ev  safeclawEvent
-	Buf [8208]uint8
+	Deed      [8]uint64
+	Below     [32]uint32
+	Differ    uint32
+	Rights    [2]uint32
+	Commands  [2]uint32
+	Directory uint32
+	Refused   uint32
+	Step      uint32
+	Kind      uint32
+	Reserved1 uint32
+	Ev        safeclawEvent
+	Buf       [8208]uint8
 }
 
 type safeclawSettings struct {
@@ -264,6 +303,8 @@ type safeclawSettings struct {
 	ScratchSlots uint32
 	RingBytes    uint32
 	HashKey      [3]uint64
+	RenameLock   uint64
+	MountLock    uint64
 }
 
 type safeclawTableHeader struct {
@@ -335,9 +376,31 @@ const (
 	safeclawProgForgetBinding         = "forget_binding"
 	safeclawProgGateBprmCheck         = "gate_bprm_check"
 	safeclawProgGateBprmCommitted     = "gate_bprm_committed"
+	safeclawProgGateFileIoctl         = "gate_file_ioctl"
+	safeclawProgGateFileIoctlCompat   = "gate_file_ioctl_compat"
 	safeclawProgGateFileMprotect      = "gate_file_mprotect"
 	safeclawProgGateFileOpen          = "gate_file_open"
+	safeclawProgGateFileReceive       = "gate_file_receive"
+	safeclawProgGateFileTruncate      = "gate_file_truncate"
+	safeclawProgGateInodeFileSetattr  = "gate_inode_file_setattr"
+	safeclawProgGateInodeRemoveAcl    = "gate_inode_remove_acl"
+	safeclawProgGateInodeRemovexattr  = "gate_inode_removexattr"
+	safeclawProgGateInodeSetAcl       = "gate_inode_set_acl"
+	safeclawProgGateInodeSetattr      = "gate_inode_setattr"
+	safeclawProgGateInodeSetattr2     = "gate_inode_setattr2"
+	safeclawProgGateInodeSetxattr     = "gate_inode_setxattr"
 	safeclawProgGateMmapFile          = "gate_mmap_file"
+	safeclawProgGatePathChmod         = "gate_path_chmod"
+	safeclawProgGatePathChown         = "gate_path_chown"
+	safeclawProgGatePathLink          = "gate_path_link"
+	safeclawProgGatePathMkdir         = "gate_path_mkdir"
+	safeclawProgGatePathMknod         = "gate_path_mknod"
+	safeclawProgGatePathNotify        = "gate_path_notify"
+	safeclawProgGatePathRename        = "gate_path_rename"
+	safeclawProgGatePathRmdir         = "gate_path_rmdir"
+	safeclawProgGatePathSymlink       = "gate_path_symlink"
+	safeclawProgGatePathTruncate      = "gate_path_truncate"
+	safeclawProgGatePathUnlink        = "gate_path_unlink"
 	safeclawProgGateSocketConnect     = "gate_socket_connect"
 	safeclawProgGateTaskAlloc         = "gate_task_alloc"
 	safeclawProgGateTaskKill          = "gate_task_kill"
@@ -347,6 +410,9 @@ const (
 	safeclawProgGateUnixStreamConnect = "gate_unix_stream_connect"
 	safeclawProgInheritBinding        = "inherit_binding"
 	safeclawProgListArmed             = "list_armed"
+	safeclawProgNoteMount             = "note_mount"
+	safeclawProgNoteMountFile         = "note_mount_file"
+	safeclawProgNoteMountStacked      = "note_mount_stacked"
 	safeclawVarAbi                    = "abi"
 	safeclawVarBindingsOverflowed     = "bindings_overflowed"
 	safeclawVarSettings               = "settings"
@@ -399,9 +465,31 @@ type safeclawProgramSpecs struct {
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
+	GateFileIoctl         *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
+	GateFileIoctlCompat   *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect      *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
 	GateFileOpen          *ebpf.ProgramSpec `ebpf:"gate_file_open"`
+	GateFileReceive       *ebpf.ProgramSpec `ebpf:"gate_file_receive"`
+	GateFileTruncate      *ebpf.ProgramSpec `ebpf:"gate_file_truncate"`
+	GateInodeFileSetattr  *ebpf.ProgramSpec `ebpf:"gate_inode_file_setattr"`
+	GateInodeRemoveAcl    *ebpf.ProgramSpec `ebpf:"gate_inode_remove_acl"`
+	GateInodeRemovexattr  *ebpf.ProgramSpec `ebpf:"gate_inode_removexattr"`
+	GateInodeSetAcl       *ebpf.ProgramSpec `ebpf:"gate_inode_set_acl"`
+	GateInodeSetattr      *ebpf.ProgramSpec `ebpf:"gate_inode_setattr"`
+	GateInodeSetattr2     *ebpf.ProgramSpec `ebpf:"gate_inode_setattr2"`
+	GateInodeSetxattr     *ebpf.ProgramSpec `ebpf:"gate_inode_setxattr"`
 	GateMmapFile          *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
+	GatePathChmod         *ebpf.ProgramSpec `ebpf:"gate_path_chmod"`
+	GatePathChown         *ebpf.ProgramSpec `ebpf:"gate_path_chown"`
+	GatePathLink          *ebpf.ProgramSpec `ebpf:"gate_path_link"`
+	GatePathMkdir         *ebpf.ProgramSpec `ebpf:"gate_path_mkdir"`
+	GatePathMknod         *ebpf.ProgramSpec `ebpf:"gate_path_mknod"`
+	GatePathNotify        *ebpf.ProgramSpec `ebpf:"gate_path_notify"`
+	GatePathRename        *ebpf.ProgramSpec `ebpf:"gate_path_rename"`
+	GatePathRmdir         *ebpf.ProgramSpec `ebpf:"gate_path_rmdir"`
+	GatePathSymlink       *ebpf.ProgramSpec `ebpf:"gate_path_symlink"`
+	GatePathTruncate      *ebpf.ProgramSpec `ebpf:"gate_path_truncate"`
+	GatePathUnlink        *ebpf.ProgramSpec `ebpf:"gate_path_unlink"`
 	GateSocketConnect     *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
 	GateTaskKill          *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
@@ -411,6 +499,9 @@ type safeclawProgramSpecs struct {
 	GateUnixStreamConnect *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
 	InheritBinding        *ebpf.ProgramSpec `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.ProgramSpec `ebpf:"list_armed"`
+	NoteMount             *ebpf.ProgramSpec `ebpf:"note_mount"`
+	NoteMountFile         *ebpf.ProgramSpec `ebpf:"note_mount_file"`
+	NoteMountStacked      *ebpf.ProgramSpec `ebpf:"note_mount_stacked"`
 }
 
 // safeclawMapSpecs contains maps before they are loaded into the kernel.
@@ -504,9 +595,31 @@ type safeclawPrograms struct {
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.Program `ebpf:"gate_bprm_committed"`
+	GateFileIoctl         *ebpf.Program `ebpf:"gate_file_ioctl"`
+	GateFileIoctlCompat   *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect      *ebpf.Program `ebpf:"gate_file_mprotect"`
 	GateFileOpen          *ebpf.Program `ebpf:"gate_file_open"`
+	GateFileReceive       *ebpf.Program `ebpf:"gate_file_receive"`
+	GateFileTruncate      *ebpf.Program `ebpf:"gate_file_truncate"`
+	GateInodeFileSetattr  *ebpf.Program `ebpf:"gate_inode_file_setattr"`
+	GateInodeRemoveAcl    *ebpf.Program `ebpf:"gate_inode_remove_acl"`
+	GateInodeRemovexattr  *ebpf.Program `ebpf:"gate_inode_removexattr"`
+	GateInodeSetAcl       *ebpf.Program `ebpf:"gate_inode_set_acl"`
+	GateInodeSetattr      *ebpf.Program `ebpf:"gate_inode_setattr"`
+	GateInodeSetattr2     *ebpf.Program `ebpf:"gate_inode_setattr2"`
+	GateInodeSetxattr     *ebpf.Program `ebpf:"gate_inode_setxattr"`
 	GateMmapFile          *ebpf.Program `ebpf:"gate_mmap_file"`
+	GatePathChmod         *ebpf.Program `ebpf:"gate_path_chmod"`
+	GatePathChown         *ebpf.Program `ebpf:"gate_path_chown"`
+	GatePathLink          *ebpf.Program `ebpf:"gate_path_link"`
+	GatePathMkdir         *ebpf.Program `ebpf:"gate_path_mkdir"`
+	GatePathMknod         *ebpf.Program `ebpf:"gate_path_mknod"`
+	GatePathNotify        *ebpf.Program `ebpf:"gate_path_notify"`
+	GatePathRename        *ebpf.Program `ebpf:"gate_path_rename"`
+	GatePathRmdir         *ebpf.Program `ebpf:"gate_path_rmdir"`
+	GatePathSymlink       *ebpf.Program `ebpf:"gate_path_symlink"`
+	GatePathTruncate      *ebpf.Program `ebpf:"gate_path_truncate"`
+	GatePathUnlink        *ebpf.Program `ebpf:"gate_path_unlink"`
 	GateSocketConnect     *ebpf.Program `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
 	GateTaskKill          *ebpf.Program `ebpf:"gate_task_kill"`
@@ -516,6 +629,9 @@ type safeclawPrograms struct {
 	GateUnixStreamConnect *ebpf.Program `ebpf:"gate_unix_stream_connect"`
 	InheritBinding        *ebpf.Program `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.Program `ebpf:"list_armed"`
+	NoteMount             *ebpf.Program `ebpf:"note_mount"`
+	NoteMountFile         *ebpf.Program `ebpf:"note_mount_file"`
+	NoteMountStacked      *ebpf.Program `ebpf:"note_mount_stacked"`
 }
 
 func (p *safeclawPrograms) Close() error {
@@ -524,9 +640,31 @@ func (p *safeclawPrograms) Close() error {
 		p.ForgetBinding,
 		p.GateBprmCheck,
 		p.GateBprmCommitted,
+		p.GateFileIoctl,
+		p.GateFileIoctlCompat,
 		p.GateFileMprotect,
 		p.GateFileOpen,
+		p.GateFileReceive,
+		p.GateFileTruncate,
+		p.GateInodeFileSetattr,
+		p.GateInodeRemoveAcl,
+		p.GateInodeRemovexattr,
+		p.GateInodeSetAcl,
+		p.GateInodeSetattr,
+		p.GateInodeSetattr2,
+		p.GateInodeSetxattr,
 		p.GateMmapFile,
+		p.GatePathChmod,
+		p.GatePathChown,
+		p.GatePathLink,
+		p.GatePathMkdir,
+		p.GatePathMknod,
+		p.GatePathNotify,
+		p.GatePathRename,
+		p.GatePathRmdir,
+		p.GatePathSymlink,
+		p.GatePathTruncate,
+		p.GatePathUnlink,
 		p.GateSocketConnect,
 		p.GateTaskAlloc,
 		p.GateTaskKill,
@@ -536,6 +674,9 @@ func (p *safeclawPrograms) Close() error {
 		p.GateUnixStreamConnect,
 		p.InheritBinding,
 		p.ListArmed,
+		p.NoteMount,
+		p.NoteMountFile,
+		p.NoteMountStacked,
 	)
 }
 

@@ -33,6 +33,7 @@ var fixedRules = []struct {
 	{"builtin/abstract-socket", "unix socket without a path, inside the pod", DecisionAllow},
 	{"builtin/audit-loss", "the record could not be queued", DecisionDeny},
 	{"builtin/internal", "the kernel side could not finish its work", DecisionDeny},
+	{"builtin/subtree", "a directory whose content would come under other rules", DecisionDeny},
 }
 
 func (s *ruleSet) info() []RuleInfo {

@@ -1,0 +1,134 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+)
+
+// hook is a program that must be attached.
+type hook struct {
+	program string
+	typ     ebpf.ProgramType
+	// since is the kernel version from which on there is such a hook; before it
+	// another hook covers the act. Empty: without it nothing is enforced.
+	since string
+	// arguments, if not 0, is how many the kernel's hook takes where this
+	// variant of the program is the right one.
+	arguments int
+}
+
+// hooks lists every program that must be attached, by name. A program that a
+// library drops without an error would be a hole, so Load checks each.
+var hooks = []hook{
+	{program: safeclawProgGateBprmCheck, typ: ebpf.LSM},
+	{program: safeclawProgGateBprmCommitted, typ: ebpf.LSM},
+	{program: safeclawProgGateTaskAlloc, typ: ebpf.LSM},
+	{program: safeclawProgGateFileOpen, typ: ebpf.LSM},
+	{program: safeclawProgGateMmapFile, typ: ebpf.LSM},
+	{program: safeclawProgGateFileMprotect, typ: ebpf.LSM},
+	{program: safeclawProgGatePathMknod, typ: ebpf.LSM},
+	{program: safeclawProgGatePathMkdir, typ: ebpf.LSM},
+	{program: safeclawProgGatePathRmdir, typ: ebpf.LSM},
+	{program: safeclawProgGatePathUnlink, typ: ebpf.LSM},
+	{program: safeclawProgGatePathSymlink, typ: ebpf.LSM},
+	{program: safeclawProgGatePathLink, typ: ebpf.LSM},
+	{program: safeclawProgGatePathRename, typ: ebpf.LSM},
+	{program: safeclawProgGatePathChmod, typ: ebpf.LSM},
+	{program: safeclawProgGatePathChown, typ: ebpf.LSM},
+	{program: safeclawProgGatePathTruncate, typ: ebpf.LSM},
+	{program: safeclawProgGatePathNotify, typ: ebpf.LSM},
+	{program: safeclawProgGateFileTruncate, typ: ebpf.LSM, since: "6.2"}, // path_truncate before
+	{program: safeclawProgGateFileReceive, typ: ebpf.LSM},
+	{program: safeclawProgGateFileIoctl, typ: ebpf.LSM},
+	{program: safeclawProgGateFileIoctlCompat, typ: ebpf.LSM, since: "6.8"}, // file_ioctl before
+	{program: safeclawProgGateInodeSetattr, typ: ebpf.LSM, arguments: 3},
+	{program: safeclawProgGateInodeSetattr2, typ: ebpf.LSM, arguments: 2},
+	{program: safeclawProgGateInodeSetxattr, typ: ebpf.LSM},
+	{program: safeclawProgGateInodeRemovexattr, typ: ebpf.LSM},
+	{program: safeclawProgGateInodeSetAcl, typ: ebpf.LSM, since: "6.2"},       // inode_setxattr before
+	{program: safeclawProgGateInodeRemoveAcl, typ: ebpf.LSM, since: "6.2"},    // inode_removexattr before
+	{program: safeclawProgGateInodeFileSetattr, typ: ebpf.LSM, since: "6.17"}, // file_ioctl before
+	{program: safeclawProgGateSocketConnect, typ: ebpf.LSM},
+	{program: safeclawProgGateUnixStreamConnect, typ: ebpf.LSM},
+	{program: safeclawProgGateUnixMaySend, typ: ebpf.LSM},
+	{program: safeclawProgGateTaskKill, typ: ebpf.LSM},
+	{program: safeclawProgGateTaskSetrlimit, typ: ebpf.LSM},
+	{program: safeclawProgGateTaskSetscheduler, typ: ebpf.LSM},
+	{program: safeclawProgNoteMount, typ: ebpf.Tracing},
+	{program: safeclawProgNoteMountFile, typ: ebpf.Tracing},
+	{program: safeclawProgNoteMountStacked, typ: ebpf.Tracing, since: "6.7"}, // mnt_want_write before
+	{program: safeclawProgInheritBinding, typ: ebpf.Tracing},
+	{program: safeclawProgForgetBinding, typ: ebpf.Tracing},
+}
+
+// kernelTypes is what is asked of the running kernel's own description.
+type kernelTypes interface {
+	TypeByName(name string, typ any) error
+}
+
+// chooseHooks takes out of the collection what the running kernel has no hook
+// for, and returns the programs that must be attached.
+func chooseHooks(spec *ebpf.CollectionSpec, kernel kernelTypes) ([]hook, error) {
+	var out []hook
+	for _, h := range hooks {
+		p := spec.Programs[h.program]
+		if p == nil || p.Type != h.typ {
+			return nil, fmt.Errorf("program %s is missing from the embedded object", h.program)
+		}
+		if name := attachFunction(p); name != "" {
+			n, err := functionArguments(kernel, name)
+			switch {
+			case errors.Is(err, btf.ErrNotFound) && h.since == "":
+				return nil, &UnsupportedError{What: "the kernel has no hook " + p.AttachTo,
+					Do: "use a kernel built with CONFIG_SECURITY_PATH=y and CONFIG_BPF_LSM=y", Err: err}
+			case errors.Is(err, btf.ErrNotFound), err == nil && h.arguments != 0 && h.arguments != n:
+				delete(spec.Programs, h.program)
+				continue
+			case err != nil:
+				return nil, fmt.Errorf("look up hook %s: %w", p.AttachTo, err)
+			}
+		}
+		out = append(out, h)
+	}
+	return out, everyHook(spec, out)
+}
+
+// everyHook wants a program for each hook that has variants.
+func everyHook(spec *ebpf.CollectionSpec, chosen []hook) error {
+	attached := map[string]bool{}
+	for _, h := range chosen {
+		attached[spec.Programs[h.program].AttachTo] = true
+	}
+	if !attached["inode_setattr"] {
+		return &UnsupportedError{What: "the kernel's hook inode_setattr has other arguments than known",
+			Do: "report this with the output of `uname -r`; this kernel is not supported yet"}
+	}
+	return nil
+}
+
+// attachFunction is the kernel function to which a program is attached, empty
+// where it is none.
+func attachFunction(p *ebpf.ProgramSpec) string {
+	switch {
+	case p.Type == ebpf.LSM:
+		return "bpf_lsm_" + p.AttachTo
+	case p.AttachType == ebpf.AttachTraceFEntry:
+		return p.AttachTo
+	}
+	return ""
+}
+
+func functionArguments(kernel kernelTypes, name string) (int, error) {
+	var f *btf.Func
+	if err := kernel.TypeByName(name, &f); err != nil {
+		return 0, err
+	}
+	proto, ok := f.Type.(*btf.FuncProto)
+	if !ok {
+		return 0, fmt.Errorf("%s is no function", name)
+	}
+	return len(proto.Params), nil
+}

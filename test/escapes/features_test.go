@@ -1,0 +1,50 @@
+package escapes
+
+import (
+	"errors"
+	"os"
+
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+)
+
+const sysFileSetattr = 469
+
+// hasHook asks the kernel's own description of itself.
+func hasHook(name string) bool {
+	spec, err := btf.LoadKernelSpec()
+	if err != nil {
+		return false // newSuite has failed
+	}
+	var f *btf.Func
+	return spec.TypeByName("bpf_lsm_"+name, &f) == nil
+}
+
+func noFileTruncate() string {
+	if !hasHook("file_truncate") {
+		return "hook file_truncate: path_truncate sees what goes through descriptors"
+	}
+	return ""
+}
+
+// aclHook is the hook that sees ACLs: one of their own since 6.2.
+func aclHook(own, before string) string {
+	if os.Getenv("SAFECLAW_GUEST") == "1" && !hasHook(own) {
+		return before
+	}
+	return own
+}
+
+func noInodeFlags() string {
+	if errors.Is(setFlags(), unix.ENOTTY) {
+		return "inode flags on tmpfs"
+	}
+	return ""
+}
+
+func noFileSetattr() string {
+	if _, _, no := unix.Syscall(sysFileSetattr, 0, 0, 0); no == unix.ENOSYS {
+		return "system call file_setattr"
+	}
+	return ""
+}

@@ -1,0 +1,79 @@
+package escapes
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// uringParams is struct io_uring_params of include/uapi/linux/io_uring.h.
+type uringParams struct {
+	sqEntries, cqEntries, flags, cpu, idle, features, wqFd uint32
+	reserved                                               [3]uint32
+	sq                                                     struct {
+		head, tail, mask, entries, flags, dropped, array, r uint32
+		user                                                uint64
+	}
+	cq struct {
+		head, tail, mask, entries, overflow, cqes, flags, r uint32
+		user                                                uint64
+	}
+}
+
+// uringEntry is struct io_uring_sqe.
+type uringEntry struct {
+	op, flags      uint8
+	prio           uint16
+	fd             int32
+	off, addr      uint64
+	length, opFlag uint32
+	user           uint64
+	buf, personal  uint16
+	splice         uint32
+	addr3, pad     uint64
+}
+
+const (
+	opUnlinkat   = 36
+	uringAsync   = 1 << 4 // by a worker thread
+	offSQ        = 0
+	offSQEs      = 0x10000000
+	getEvents    = 1
+	uringEntries = 4
+)
+
+// uring submits one entry, has a worker do it, and returns how it ended.
+func uring(e uringEntry) error {
+	var p uringParams
+	fd, _, no := unix.Syscall(unix.SYS_IO_URING_SETUP, uringEntries, uintptr(unsafe.Pointer(&p)), 0)
+	if no != 0 {
+		return prepare(no)
+	}
+	ring, err := unix.Mmap(int(fd), offSQ, int(max(p.cq.cqes+p.cqEntries*16, p.sq.array+p.sqEntries*4)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return prepare(err)
+	}
+	entries, err := unix.Mmap(int(fd), offSQEs, uringEntries*64, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return prepare(err)
+	}
+	*(*uringEntry)(unsafe.Pointer(&entries[0])) = e
+	*(*uint32)(unsafe.Pointer(&ring[p.sq.array])) = 0
+	*(*uint32)(unsafe.Pointer(&ring[p.sq.tail])) = 1
+	if n, _, no := unix.Syscall6(unix.SYS_IO_URING_ENTER, fd, 1, 1, getEvents, 0, 0); no != 0 || n != 1 {
+		return prepare(fmt.Errorf("io_uring_enter: %d, %w", n, no))
+	}
+	if result := *(*int32)(unsafe.Pointer(&ring[p.cq.cqes+8])); result < 0 {
+		return unix.Errno(-result)
+	}
+	return nil
+}
+
+func uringUnlink() error {
+	path, err := unix.BytePtrFromString(look)
+	if err != nil {
+		return prepare(err)
+	}
+	return uring(uringEntry{op: opUnlinkat, flags: uringAsync, fd: unix.AT_FDCWD, addr: uint64(uintptr(unsafe.Pointer(path)))})
+}
