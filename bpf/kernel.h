@@ -232,6 +232,12 @@ struct bpf_iter_meta {
 	struct seq_file *seq;
 } __core;
 
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
+} __core;
+
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;

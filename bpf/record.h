@@ -40,6 +40,8 @@ static __always_inline int act_begin(struct act *x, struct armed_task *a, u32 ac
 	struct deed *d;
 
 	x->task = a;
+	x->t.flags = 0;
+	x->t.id = 0;
 	x->s = scratch_claim();
 	if (!x->s)
 		return 0;

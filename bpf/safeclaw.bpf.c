@@ -17,6 +17,7 @@
  *   cgroup_mkdir          a child cgroup inherits its parent's binding
  *   iter/task             arms what already runs in a cgroup when it is bound;
  *                         lists what is still armed when a run ends
+ *   iter/task_file        finds the host's root directory
  *
  * Enforcement rests on the LSM programs alone: they have no recursion guard and
  * always run. cgroup_mkdir fires under a spin lock and is not skipped either.
@@ -92,18 +93,13 @@ int gate_task_alloc(u64 *ctx)
 	return 0;
 }
 
-SEC("lsm/file_open")
-int gate_file_open(u64 *ctx)
+static __noinline int gate_open(struct armed_task *a, struct file *file)
 {
-	struct file *file = (void *)ctx[0];
-	struct armed_task *a = armed_self();
 	struct request r = {};
 	struct inode *inode;
 	u32 mode, flags;
 	int ret;
 
-	if (likely(!a))
-		return 0;
 	mode = file->f_mode;
 	flags = file->f_flags;
 	/*
@@ -134,6 +130,18 @@ int gate_file_open(u64 *ctx)
 	return 0;
 }
 
+SEC("lsm/file_open")
+int gate_file_open(u64 *ctx)
+{
+	struct armed_task *a = armed_self();
+
+	if (likely(!a))
+		return 0;
+	if (gate_open(a, (void *)ctx[0]))
+		return -EACCES;
+	return 0;
+}
+
 /* Whether a file becomes code: its exec's verdict covers the program just exec'd, not its ELF interpreter, which may be
  * any program. */
 static __always_inline int becomes_code(struct file *file, u32 prot)
@@ -147,17 +155,11 @@ static __always_inline int becomes_code(struct file *file, u32 prot)
  * A mapping of a file: as code, as memory that writes to the file, as both. The
  * descriptor was judged when it was opened; it may come from elsewhere.
  */
-static __always_inline int gate_mapping(struct file *file, u32 prot, u32 shared, u32 hook)
+static __noinline int gate_mapping(struct armed_task *a, struct file *file, u32 prot, u32 shared, u32 hook)
 {
-	struct armed_task *a;
 	struct request r = {};
 	u32 code, write;
 
-	if (!(prot & (PROT_EXEC | PROT_WRITE)) || !file)
-		return 0;
-	a = armed_self();
-	if (!a)
-		return 0;
 	code = becomes_code(file, prot);
 	write = shared && (prot & PROT_WRITE);
 	if (!code && !write)
@@ -176,20 +178,44 @@ static __always_inline int gate_mapping(struct file *file, u32 prot, u32 shared,
 	return 0;
 }
 
+static __always_inline int maps_more(struct file *file, u32 prot)
+{
+	return file && (prot & (PROT_EXEC | PROT_WRITE));
+}
+
 SEC("lsm/mmap_file")
 int gate_mmap_file(u64 *ctx)
 {
-	u32 type = ctx[3] & MAP_TYPE;
+	struct file *file = (void *)ctx[0];
+	struct armed_task *a;
+	u32 type;
 
-	return gate_mapping((void *)ctx[0], ctx[2], type == MAP_SHARED || type == MAP_SHARED_VALIDATE, HOOK_MMAP_FILE);
+	if (!maps_more(file, ctx[2]))
+		return 0;
+	a = armed_self();
+	if (likely(!a))
+		return 0;
+	type = ctx[3] & MAP_TYPE;
+	if (gate_mapping(a, file, ctx[2], type == MAP_SHARED || type == MAP_SHARED_VALIDATE, HOOK_MMAP_FILE))
+		return -EACCES;
+	return 0;
 }
 
 SEC("lsm/file_mprotect")
 int gate_file_mprotect(u64 *ctx)
 {
 	struct vm_area_struct *vma = (void *)ctx[0];
+	struct file *file = vma->vm_file;
+	struct armed_task *a;
 
-	return gate_mapping(vma->vm_file, ctx[2], !!(vma->vm_flags & VM_SHARED), HOOK_FILE_MPROTECT);
+	if (!maps_more(file, ctx[2]))
+		return 0;
+	a = armed_self();
+	if (likely(!a))
+		return 0;
+	if (gate_mapping(a, file, ctx[2], !!(vma->vm_flags & VM_SHARED), HOOK_FILE_MPROTECT))
+		return -EACCES;
+	return 0;
 }
 
 SEC("lsm/socket_connect")
@@ -350,6 +376,21 @@ int arm_existing(struct bpf_iter__task *ctx)
 	__sync_lock_test_and_set(&a->flags, ARMED | ARM_LATE);
 	tid = t->pid;
 	bpf_seq_write(ctx->meta->seq, &tid, sizeof(tid));
+	return 0;
+}
+
+/* Keeps the directory that the reading process has open as `host_root_fd`. */
+volatile u32 host_root_fd = 0;
+
+SEC("iter/task_file")
+int find_host_root(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct file *file = ctx->file;
+
+	if (!t || !file || t->tgid != bpf_get_current_task_btf()->tgid || ctx->fd != host_root_fd)
+		return 0;
+	host_root = (u64)file->f_path.dentry;
 	return 0;
 }
 

@@ -215,9 +215,8 @@ struct armed_task {
 
 /* Constants of one load, in .rodata. */
 struct settings {
-	u64 host_root_ino; /* the host's root directory: */
-	u32 host_root_dev; /* ... and its super block's kernel dev_t */
-	u32 host_netns;	   /* inode number of the host's network namespace */
+	u32 host_netns; /* inode number of the host's network namespace */
+	u32 reserved;
 	u32 scratch_slots; /* elements of the map scratch */
 	u32 ring_bytes;	   /* size of the map events */
 	u64 hash_key[3];   /* of the subject hash, random */

@@ -92,6 +92,9 @@ func Load(ctx context.Context, o Options) (*Gate, error) {
 	if err != nil {
 		return nil, loadError(err)
 	}
+	if err := g.findHostRoot(o.HostProc); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
 	if err := g.attach(ctx); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
@@ -104,7 +107,7 @@ func prepare(o Options) (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded programs: %w", err)
 	}
-	host, err := readHostFacts(o.HostProc)
+	netns, err := hostNetns(o.HostProc)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +116,7 @@ func prepare(o Options) (*ebpf.CollectionSpec, error) {
 		return nil, fmt.Errorf("count possible CPUs: %w", err)
 	}
 	s := safeclawSettings{
-		HostRootIno: host.rootIno, HostRootDev: host.rootDev, HostNetns: host.netns,
+		HostNetns:    netns,
 		ScratchSlots: uint32(cpus * scratchPerCPU), RingBytes: uint32(o.RingBytes),
 	}
 	// Hidden symbols cost speed, not safety: see walk_path of bpf/path.h.

@@ -208,9 +208,8 @@ type matcherScratch struct {
 
 type matcherSettings struct {
 	_            structs.HostLayout
-	HostRootIno  uint64
-	HostRootDev  uint32
 	HostNetns    uint32
+	Reserved     uint32
 	ScratchSlots uint32
 	RingBytes    uint32
 	HashKey      [3]uint64

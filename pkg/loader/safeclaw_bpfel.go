@@ -297,9 +297,8 @@ type safeclawScratch struct {
 
 type safeclawSettings struct {
 	_            structs.HostLayout
-	HostRootIno  uint64
-	HostRootDev  uint32
 	HostNetns    uint32
+	Reserved     uint32
 	ScratchSlots uint32
 	RingBytes    uint32
 	HashKey      [3]uint64
@@ -373,6 +372,7 @@ const (
 	safeclawMapScratch                = "scratch"
 	safeclawMapStats                  = "stats"
 	safeclawProgArmExisting           = "arm_existing"
+	safeclawProgFindHostRoot          = "find_host_root"
 	safeclawProgForgetBinding         = "forget_binding"
 	safeclawProgGateBprmCheck         = "gate_bprm_check"
 	safeclawProgGateBprmCommitted     = "gate_bprm_committed"
@@ -415,6 +415,8 @@ const (
 	safeclawProgNoteMountStacked      = "note_mount_stacked"
 	safeclawVarAbi                    = "abi"
 	safeclawVarBindingsOverflowed     = "bindings_overflowed"
+	safeclawVarHostRoot               = "host_root"
+	safeclawVarHostRootFd             = "host_root_fd"
 	safeclawVarSettings               = "settings"
 	safeclawVarSurvivorsOf            = "survivors_of"
 )
@@ -462,6 +464,7 @@ type safeclawSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type safeclawProgramSpecs struct {
 	ArmExisting           *ebpf.ProgramSpec `ebpf:"arm_existing"`
+	FindHostRoot          *ebpf.ProgramSpec `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
@@ -526,6 +529,8 @@ type safeclawMapSpecs struct {
 type safeclawVariableSpecs struct {
 	Abi                *ebpf.VariableSpec `ebpf:"abi"`
 	BindingsOverflowed *ebpf.VariableSpec `ebpf:"bindings_overflowed"`
+	HostRoot           *ebpf.VariableSpec `ebpf:"host_root"`
+	HostRootFd         *ebpf.VariableSpec `ebpf:"host_root_fd"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SurvivorsOf        *ebpf.VariableSpec `ebpf:"survivors_of"`
 }
@@ -583,6 +588,8 @@ func (m *safeclawMaps) Close() error {
 type safeclawVariables struct {
 	Abi                *ebpf.Variable `ebpf:"abi"`
 	BindingsOverflowed *ebpf.Variable `ebpf:"bindings_overflowed"`
+	HostRoot           *ebpf.Variable `ebpf:"host_root"`
+	HostRootFd         *ebpf.Variable `ebpf:"host_root_fd"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SurvivorsOf        *ebpf.Variable `ebpf:"survivors_of"`
 }
@@ -592,6 +599,7 @@ type safeclawVariables struct {
 // It can be passed to loadSafeclawObjects or ebpf.CollectionSpec.LoadAndAssign.
 type safeclawPrograms struct {
 	ArmExisting           *ebpf.Program `ebpf:"arm_existing"`
+	FindHostRoot          *ebpf.Program `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.Program `ebpf:"gate_bprm_committed"`
@@ -637,6 +645,7 @@ type safeclawPrograms struct {
 func (p *safeclawPrograms) Close() error {
 	return _SafeclawClose(
 		p.ArmExisting,
+		p.FindHostRoot,
 		p.ForgetBinding,
 		p.GateBprmCheck,
 		p.GateBprmCommitted,
