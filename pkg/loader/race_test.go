@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -78,5 +77,5 @@ func walkHolds(t *testing.T, g *Gate) {
 	if len(seen) == 0 {
 		t.Error("no open was judged")
 	}
-	t.Log(fmt.Sprintf("%d swaps, %s", swaps(), answer))
+	t.Logf("%d swaps, %s", swaps(), answer)
 }

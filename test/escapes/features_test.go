@@ -1,23 +1,19 @@
 package escapes
 
 import (
+	"bytes"
 	"errors"
 	"os"
 
-	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 )
 
 const sysFileSetattr = 469
 
-// hasHook asks the kernel's own description of itself.
+// hasHook looks for the hook's name among those that the kernel describes.
 func hasHook(name string) bool {
-	spec, err := btf.LoadKernelSpec()
-	if err != nil {
-		return false // newSuite has failed
-	}
-	var f *btf.Func
-	return spec.TypeByName("bpf_lsm_"+name, &f) == nil
+	b, err := os.ReadFile("/sys/kernel/btf/vmlinux")
+	return err == nil && bytes.Contains(b, []byte("\x00bpf_lsm_"+name+"\x00"))
 }
 
 func noFileTruncate() string {
