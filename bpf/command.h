@@ -10,7 +10,7 @@
 
 static __always_inline long byte_step(struct pass *m, u32 size)
 {
-	u32 c = m->classes[m->buf[m->pos & SUBJECT_MASK]];
+	u32 c = m->classes[m->buf[m->pos & (PATH_END - 1)]];
 	u64 ix = m->off + ((u64)m->state << 6) + (c << 1);
 
 	m->state = *(const u16 *)(m->blob + (ix & COLUMN_MASK(size)));
@@ -30,7 +30,7 @@ static long byte_large(u32 i, struct pass *m)
 
 static __always_inline long sparse_byte(struct pass *m, u32 size)
 {
-	u32 c = m->classes[m->buf[m->pos & SUBJECT_MASK]];
+	u32 c = m->classes[m->buf[m->pos & (PATH_END - 1)]];
 
 	m->state = sparse_step(m->blob, m->off, m->state, c, size);
 	m->pos++;
@@ -47,14 +47,14 @@ static long sparse_byte_large(u32 i, struct pass *m)
 	return sparse_byte(m, TABLE_LARGE);
 }
 
-static __always_inline u32 feed(const u8 *blob, struct scratch *s, u32 pos, u32 len, u32 state, u32 size)
+static __always_inline u32 feed(const u8 *blob, const u8 *buf, u32 pos, u32 len, u32 state, u32 size)
 {
 	const struct table_header *h = (const struct table_header *)blob;
 	const struct automaton *au = &h->automata[KIND_COMMAND];
 	struct pass m = {
 		.blob = blob,
 		.classes = blob + TABLE_CLASSES + 256 * KIND_COMMAND,
-		.buf = s->buf,
+		.buf = buf,
 		.pos = pos,
 		.state = state,
 		.off = au->off,
@@ -78,13 +78,13 @@ static __always_inline u32 feed(const u8 *blob, struct scratch *s, u32 pos, u32 
 	return m.state;
 }
 
-/* The state of the command classifier behind len more bytes of the slot. */
-static __noinline u32 command_feed(struct tables *t, struct scratch *s, u32 pos, u32 len, u32 state)
+/* The state of the command classifier behind len more bytes, of PATH_END that are there. */
+static __noinline u32 command_feed(struct tables *t, const u8 *buf, u32 pos, u32 len, u32 state)
 {
 	if (t->large)
-		return feed(t->large, s, pos, len, state, TABLE_LARGE);
+		return feed(t->large, buf, pos, len, state, TABLE_LARGE);
 	if (t->small)
-		return feed(t->small, s, pos, len, state, TABLE_SMALL);
+		return feed(t->small, buf, pos, len, state, TABLE_SMALL);
 	return STATE_START;
 }
 

@@ -7,9 +7,13 @@
  * A task that execs in a bound cgroup gets its record here, still pending: the
  * file hooks do not see it until the exec commits, so that a container runtime
  * whose exec fails can still say so. If no record can be made the exec fails.
+ *
+ * A verdict that depends on the arguments is left open there, unless no arguments
+ * could make it an allow; bprm_committed_creds reads them from the new program's
+ * own memory, which no thread of the old one has, and decides.
  */
 #pragma once
-#include "file.h"
+#include "arguments.h"
 
 static __always_inline int running_launcher(struct armed_task *a)
 {
@@ -58,8 +62,58 @@ static __always_inline int entry_free(struct armed_task *a, u32 entrypoint)
 	return entrypoint == ENTRYPOINT_CHAIN && running_launcher(a);
 }
 
-static __noinline int gate_exec(struct armed_task *a, struct file *file)
+/* The rules do not matter to an entry point; paths that cannot be trusted, missing tables and the floor's denials do.
+ */
+static __always_inline void decide_entry(struct act *x, struct armed_task *a)
 {
+	if (x->d->o.rule == RULE_UNRESOLVABLE || x->d->o.rule == RULE_NO_POLICY || x->d->o.rule == RULE_INTERNAL ||
+	    (x->d->o.flags & ROW_FLOOR && !x->d->o.allow))
+		return;
+	if (entry_free(a, x->t.entrypoint))
+		builtin(x, RULE_ENTRYPOINT, 1);
+}
+
+/* What the tables call the program in the slot. A class under other tables says nothing any more. */
+static __always_inline void classify_executable(struct act *x, struct armed_task *a)
+{
+	struct outcome o = {};
+
+	match(&x->t, x->s, x->d->pos, KIND_EXE, &o);
+	if (a->exe_table != x->t.id) {
+		a->exe_class = 0;
+		a->exe_table = x->t.id;
+	}
+	a->pend_class = o.class;
+}
+
+/*
+ * What waits in the exec under way once the program in the slot is judged: its
+ * verdict is open, or settled here. Only where no arguments could make it an
+ * allow, or nobody will be able to tell, are the arguments not waited for.
+ */
+static __always_inline u32 pending_command(struct act *x, struct armed_task *a, struct linux_binprm *bprm)
+{
+	u32 first = bprm->interp == bprm->filename;
+	u32 pend = first ? 0 : a->pend_flags & (PEND_COMMAND | PEND_INTERPRETER);
+
+	/* The interpreter of an interpreter: at the end only the last one is known. */
+	if (pend & PEND_INTERPRETER)
+		builtin(x, RULE_INTERNAL, 0);
+	if (x->d->o.cond != COND_COMMAND)
+		return pend;
+	if (x->d->o.allow || (x->t.flags & TABLE_OBSERVE) || entry_free(a, x->t.entrypoint)) {
+		if (!first)
+			return pend | PEND_INTERPRETER;
+		if (save_command(x, bprm))
+			return PEND_COMMAND;
+	}
+	command_settle(&x->t, 0, &x->d->o);
+	return pend;
+}
+
+static __noinline int gate_exec(struct armed_task *a, struct linux_binprm *bprm)
+{
+	struct file *file = bprm->file;
 	struct act x;
 	struct request r = {
 		.dentry = file->f_path.dentry,
@@ -67,29 +121,28 @@ static __noinline int gate_exec(struct armed_task *a, struct file *file)
 		.kind = KIND_EXEC,
 		.no_deleted = 1,
 	};
-	int ret;
+	int ret = 0;
 
 	if (!act_begin(&x, a, KIND_EXEC, HOOK_BPRM_CHECK))
 		return -EACCES;
 	x.d->no_deleted = 1;
-	if (!tables_of(a->slot, &x.t)) {
+	if (!tables_for(a, &x.t)) {
 		builtin(&x, RULE_NO_POLICY, 0);
 	} else if (!judge_path(&x, &r)) {
 		builtin(&x, RULE_UNRESOLVABLE, 0);
 	} else {
-		u32 entrypoint = x.t.entrypoint;
+		u32 launcher = x.d->o.flags & ROW_LAUNCHER && x.t.entrypoint == ENTRYPOINT_CHAIN;
 
 		a->pend_exe = x.d->o.hash;
-		a->pend_flags = 0;
-		if (x.d->o.flags & ROW_LAUNCHER)
-			a->pend_flags = PEND_LAUNCHER;
-		if (entrypoint != ENTRYPOINT_CHAIN)
-			a->pend_flags = 0;
-		if (x.d->o.rule != RULE_UNRESOLVABLE && x.d->o.rule != RULE_NO_POLICY &&
-		    !(x.d->o.flags & ROW_FLOOR && !x.d->o.allow) && entry_free(a, entrypoint))
-			builtin(&x, RULE_ENTRYPOINT, 1);
+		classify_executable(&x, a);
+		a->pend_flags = pending_command(&x, a, bprm);
+		if (launcher)
+			a->pend_flags |= PEND_LAUNCHER;
+		if (!x.d->o.cond)
+			decide_entry(&x, a);
 	}
-	ret = finish(&x);
+	if (!x.d->o.cond)
+		ret = finish(&x);
 	scratch_release(x.s);
 	if (ret)
 		return -EACCES;
@@ -103,5 +156,77 @@ static __always_inline void exec_committed(struct armed_task *a)
 	if ((a->pend_flags & PEND_LAUNCHER) && (running_launcher(a) || (a->flags & ARM_FIRST)))
 		flags |= ARM_CHAIN;
 	a->exe = a->pend_exe;
+	a->exe_class = a->pend_class;
 	a->flags = flags;
+}
+
+/* The verdict on the program, by the path that was kept; of a script on the script. */
+static __noinline int judge_program(struct act *x, struct command *c, struct words *w)
+{
+	subject_saved(x, c);
+	if (!match(&x->t, x->s, x->d->pos, KIND_EXEC, &x->d->o))
+		builtin(x, RULE_NO_POLICY, 0);
+	command_settle(&x->t, command_of(&x->t, c->path, x->d->pos, w, w->from), &x->d->o);
+	decide_entry(x, x->task);
+	return finish(x);
+}
+
+/* The verdict on the interpreter, whose arguments are the script and what came with it. */
+static __noinline int judge_interpreter(struct act *x, struct linux_binprm *bprm, struct words *w)
+{
+	struct file *file = bprm->file;
+	struct request r = {
+		.dentry = file->f_path.dentry,
+		.mnt = file->f_path.mnt,
+	};
+
+	if (!judge_path(x, &r))
+		builtin(x, RULE_UNRESOLVABLE, 0);
+	command_settle(&x->t, command_of(&x->t, x->s->buf, x->d->pos, w, w->name), &x->d->o);
+	decide_entry(x, x->task);
+	return finish(x);
+}
+
+/* Judges with its arguments what bprm_check_security could not. Not 0: the new program must not run. */
+static __noinline int gate_command(struct armed_task *a, struct linux_binprm *bprm, u32 pend)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct command *c = bpf_task_storage_get(&commands, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct words *w = bpf_task_storage_get(&words, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct act x;
+	int ret = 0;
+
+	if (c && w) {
+		/* Left from an exec that failed. */
+		if (!(pend & PEND_COMMAND))
+			c->arguments = 0;
+		read_strings(w, c, bprm);
+	}
+	/* From here on nothing sleeps. */
+	if (!act_begin(&x, a, KIND_EXEC, HOOK_BPRM_COMMITTED))
+		return -EACCES;
+	x.d->no_deleted = 1;
+	if (!c || !w) {
+		builtin(&x, RULE_INTERNAL, 0);
+		ret = finish(&x);
+	} else if (!tables_for(a, &x.t)) {
+		builtin(&x, RULE_NO_POLICY, 0);
+		ret = finish(&x);
+	} else {
+		if (pend & PEND_COMMAND)
+			ret = judge_program(&x, c, w);
+		if (!ret && (pend & PEND_INTERPRETER))
+			ret = judge_interpreter(&x, bprm, w);
+	}
+	scratch_release(x.s);
+	if (ret)
+		return -EACCES;
+	return 0;
+}
+
+/* Ends the process before its first instruction; if that cannot be, it is denied everything. */
+static __always_inline void end_task(struct armed_task *a)
+{
+	if (bpf_send_signal(SIGKILL))
+		a->slot = SLOT_NONE;
 }

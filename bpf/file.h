@@ -67,9 +67,6 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 		builtin(x, RULE_NO_POLICY, 0);
 		return 1;
 	}
-	/* Nobody reads arguments yet: pkg/loader refuses policies that need them. */
-	if (x->d->o.cond)
-		command_settle(&x->t, 0, &x->d->o);
 	if ((r->also_read || r->also_write) && x->d->o.allow) {
 		u32 kind = r->also_read ? KIND_READ : KIND_WRITE;
 		struct outcome also = {};
@@ -93,7 +90,7 @@ static __noinline int gate_path(struct armed_task *a, struct request *r)
 	x.d->requested = r->requested;
 	x.d->repeat = r->repeat;
 	x.d->no_deleted = r->no_deleted;
-	if (!tables_of(a->slot, &x.t)) {
+	if (!tables_for(a, &x.t)) {
 		builtin(&x, RULE_NO_POLICY, 0);
 		ret = finish(&x);
 	} else if (judge_path(&x, r)) {

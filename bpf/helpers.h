@@ -58,11 +58,14 @@ static u32 (*const bpf_get_smp_processor_id)(void) = (void *)8;
 static u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
 static u64 (*const bpf_get_current_uid_gid)(void) = (void *)15;
 static long (*const bpf_get_current_comm)(void *buf, u32 size) = (void *)16;
+static long (*const bpf_send_signal)(u32 sig) = (void *)109;
 static long (*const bpf_probe_read_kernel)(void *dst, u32 size, const void *src) = (void *)113;
 static u64 (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
 static long (*const bpf_seq_write)(struct seq_file *m, const void *data, u32 len) = (void *)127;
 static u64 (*const bpf_ringbuf_query)(void *ringbuf, u64 flags) = (void *)134;
+static long (*const bpf_copy_from_user)(void *dst, u32 size, u64 user) = (void *)148;
 static void *(*const bpf_task_storage_get)(void *map, struct task_struct *task, void *value, u64 flags) = (void *)156;
+static long (*const bpf_task_storage_delete)(void *map, struct task_struct *task) = (void *)157;
 static struct task_struct *(*const bpf_get_current_task_btf)(void) = (void *)158;
 static long (*const bpf_loop)(u32 rounds, void *fn, void *ctx, u64 flags) = (void *)181;
 static long (*const bpf_ringbuf_reserve_dynptr)(void *ringbuf, u32 size, u64 flags,

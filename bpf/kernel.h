@@ -7,6 +7,8 @@
 #pragma once
 #include "helpers.h"
 
+#define SIGKILL 9 /* include/uapi/asm-generic/signal.h */
+
 #define EAGAIN 11
 #define ENOMEM 12
 #define EACCES 13
@@ -193,6 +195,11 @@ struct task_struct {
 
 struct linux_binprm {
 	struct file *file;
+	unsigned long p;    /* the new program's strings, lowest address */
+	unsigned long exec; /* the last of them: what was executed, as named */
+	int argc;
+	const char *filename;
+	const char *interp;
 } __core;
 
 struct vm_area_struct {

@@ -37,6 +37,25 @@ struct {
 	__type(value, struct armed_task);
 } armed_tasks SEC(".maps");
 
+/*
+ * task -> what it executes, while it does. Below 8 KiB with the kernel's head, the
+ * most that newer kernels give an element.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct command);
+} commands SEC(".maps");
+
+/* task -> its new program's strings, within one hook call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct words);
+} words SEC(".maps");
+
 /* slot -> policy tables, swapped whole. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);

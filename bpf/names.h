@@ -202,7 +202,7 @@ static __noinline int gate_move(struct armed_task *a, struct move *v)
 
 	if (!act_begin(&x, a, KIND_WRITE, v->hook))
 		return -EACCES;
-	if (tables_of(a->slot, &x.t)) {
+	if (tables_for(a, &x.t)) {
 		ret = move(&x, v);
 	} else {
 		builtin(&x, RULE_NO_POLICY, 0);

@@ -34,6 +34,16 @@ struct act {
 	struct tables t;
 };
 
+/* The tables that judge a task, and what they call its executable. */
+static __always_inline int tables_for(struct armed_task *a, struct tables *t)
+{
+	if (!tables_of(a->slot, t))
+		return 0;
+	if (a->exe_table == t->id)
+		t->exe = a->exe_class;
+	return 1;
+}
+
 /* Claims a slot; 0 when none is free: deny. */
 static __always_inline int act_begin(struct act *x, struct armed_task *a, u32 action, u32 hook)
 {
@@ -223,4 +233,5 @@ static __always_inline void builtin(struct act *x, u32 rule, u32 allow)
 	x->d->o.rule = rule;
 	x->d->o.allow = allow;
 	x->d->o.flags = 0;
+	x->d->o.cond = COND_NONE;
 }

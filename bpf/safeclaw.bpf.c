@@ -6,7 +6,7 @@
  *   bprm_check_security   arms a task that execs in a bound cgroup; judges the
  *                         program (and, for a script, its interpreter)
  *   bprm_committed_creds  the exec is final: the record becomes enforced, the
- *                         executable's identity is taken
+ *                         executable's identity is taken, its arguments judged
  *   task_alloc            a child inherits the record, or is not born
  *   file_open             file.read and file.write
  *   mmap_file, file_mprotect   executable mappings of files, shared writable ones
@@ -53,20 +53,33 @@ int gate_bprm_check(u64 *ctx)
 		if (!a)
 			return 0;
 	}
-	return gate_exec(a, bprm->file);
+	return gate_exec(a, bprm);
 }
 
-SEC("lsm/bprm_committed_creds")
+/* Sleepable: it reads the new program's memory. */
+SEC("lsm.s/bprm_committed_creds")
 int gate_bprm_committed(u64 *ctx)
 {
+	struct linux_binprm *bprm = (void *)ctx[0];
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct armed_task *a;
+	u32 pend;
+	int ret = 0;
 
 	if (!t->bpf_storage)
 		return 0;
 	a = task_record(t, 0);
-	if (a && (a->flags & (ARMED | ARM_PENDING)))
-		exec_committed(a);
+	if (!a || !(a->flags & (ARMED | ARM_PENDING)))
+		return 0;
+	pend = a->pend_flags;
+	if (unlikely(pend & (PEND_COMMAND | PEND_INTERPRETER))) {
+		ret = gate_command(a, bprm, pend);
+		bpf_task_storage_delete(&commands, t);
+		bpf_task_storage_delete(&words, t);
+	}
+	exec_committed(a);
+	if (ret)
+		end_task(a);
 	return 0;
 }
 
@@ -89,6 +102,8 @@ int gate_task_alloc(u64 *ctx)
 	c->slot = a->slot;
 	c->cgroup = a->cgroup;
 	c->exe = a->exe;
+	c->exe_class = a->exe_class;
+	c->exe_table = a->exe_table;
 	c->flags = a->flags & (ARMED | ARM_CHAIN | ARM_LATE);
 	return 0;
 }

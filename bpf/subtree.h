@@ -45,6 +45,15 @@ static __noinline u32 state_behind(struct tables *t, struct scratch *s, u32 pos,
 	return 0;
 }
 
+/* The command classifier's state behind the directory's path and the slash. */
+static __always_inline u32 command_behind(struct act *x)
+{
+	u32 pos = x->d->pos;
+	u32 state = command_feed(&x->t, x->s->buf, pos, PATH_END - pos, STATE_START);
+
+	return command_feed(&x->t, x->s->buf + PATH_END, 0, 1, state);
+}
+
 /* Keeps the states behind the path in the slot or, to compare, tells whether they are those that were kept (0: they
  * differ). */
 static __noinline int subtree(struct act *x, u32 compare)
@@ -64,7 +73,7 @@ static __noinline int subtree(struct act *x, u32 compare)
 		/* Under either class: below a directory of the root there may be mounts. */
 		s->buf[x->d->pos & (PATH_END - 1)] = n & 1 ? CLASS_MOUNT : CLASS_ROOT;
 		if (n / 2 == KIND_COMMAND)
-			state = command_feed(&x->t, s, x->d->pos, PATH_END + 1 - x->d->pos, STATE_START);
+			state = command_behind(x);
 		else if (n / 2 <= KIND_MAP || n / 2 == KIND_EXE)
 			state = state_behind(&x->t, s, x->d->pos, n / 2);
 		else

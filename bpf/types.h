@@ -24,6 +24,7 @@
 #define SLOTS_SMALL 448
 #define SLOTS_LARGE 64
 #define SLOT_LARGE SLOTS_SMALL
+#define SLOT_NONE (~0u) /* without tables: everything is denied */
 
 enum kind {
 	KIND_READ,
@@ -104,6 +105,7 @@ enum hook {
 	HOOK_INODE_SET_ACL,
 	HOOK_INODE_REMOVE_ACL,
 	HOOK_INODE_FILE_SETATTR,
+	HOOK_BPRM_COMMITTED,
 };
 
 enum event_kind {
@@ -193,13 +195,15 @@ struct binding {
  * The armed-task record, one per gated task in task storage. At most 64 bytes.
  * It is sticky: nothing but the task's end removes it.
  */
-#define ARMED 1		/* enforced at every hook */
-#define ARM_PENDING 2	/* judged at exec only: its arming exec has not committed yet */
-#define ARM_ENTRY 4	/* the pending exec is an entry point */
-#define ARM_FIRST 8	/* ... the container's first one, so it may begin a chain */
-#define ARM_CHAIN 16	/* the running executable is a launcher of the entry chain */
-#define ARM_LATE 32	/* armed while running: what it had open before stays usable */
-#define PEND_LAUNCHER 1 /* in pend_flags */
+#define ARMED 1		   /* enforced at every hook */
+#define ARM_PENDING 2	   /* judged at exec only: its arming exec has not committed yet */
+#define ARM_ENTRY 4	   /* the pending exec is an entry point */
+#define ARM_FIRST 8	   /* ... the container's first one, so it may begin a chain */
+#define ARM_CHAIN 16	   /* the running executable is a launcher of the entry chain */
+#define ARM_LATE 32	   /* armed while running: what it had open before stays usable */
+#define PEND_LAUNCHER 1	   /* in pend_flags: the program of the exec under way is a launcher */
+#define PEND_COMMAND 2	   /* ... what was executed is judged when its arguments are known: see the map commands */
+#define PEND_INTERPRETER 4 /* ... its interpreter is */
 
 struct armed_task {
 	u32 flags;
@@ -207,10 +211,13 @@ struct armed_task {
 	u64 cgroup;
 	u64 exe;      /* keyed hash of the executable's path, taken at exec */
 	u64 pend_exe; /* the same for the exec under way */
-	u32 pend_flags;
-	u32 judged_by; /* enum hook */
-	u64 judged;    /* what the next hook of the same call need not judge again: see notes.h */
-	u64 mount;     /* the mount that the call asked for write access to: see notes.h */
+	u16 pend_flags;
+	u16 judged_by;	/* enum hook */
+	u16 exe_class;	/* of the executable by the tables exe_table, 0: not known */
+	u16 pend_class; /* the same for the exec under way */
+	u64 exe_table;
+	u64 judged; /* what the next hook of the same call need not judge again: see notes.h */
+	u64 mount;  /* the mount that the call asked for write access to: see notes.h */
 };
 
 /* Constants of one load, in .rodata. */
@@ -329,6 +336,32 @@ struct scratch {
 	u32 reserved1;
 	struct event ev;
 	u8 buf[PATH_END + SCRATCH_PAD];
+};
+
+/*
+ * What a task executes, kept from bprm_check_security, where a script is still
+ * known, to bprm_committed_creds, where its arguments can be read.
+ */
+struct command {
+	u32 pos; /* start of the subject in path */
+	u32 class;
+	u32 arguments; /* behind the program's own name */
+	u32 reserved;
+	u8 path[PATH_END];
+};
+
+/*
+ * The new program's strings as they lie in its memory, each ended by a NUL, and
+ * where in buf the NULs are that matter.
+ */
+struct words {
+	u32 seen;
+	u32 before; /* strings before the first argument: the program's name, and an interpreter's own arguments */
+	u32 all;    /* strings, arguments included */
+	u32 name;   /* NUL behind the program's own name */
+	u32 from;   /* ... before the first argument */
+	u32 to;	    /* ... behind the last; PATH_END: the arguments are not known */
+	u8 buf[PATH_END];
 };
 
 /* Never read: it puts types that no map names into the object's BTF, where bpf2go finds them. */

@@ -37,7 +37,7 @@ int run_match(struct match_run *r)
 	if (!tables_of(r->slot, &t))
 		return -2;
 	if (r->kind == KIND_COMMAND) {
-		r->class = command_class(&t, command_feed(&t, s, pos, PATH_END - pos, STATE_START));
+		r->class = command_class(&t, command_feed(&t, s->buf, pos, PATH_END - pos, STATE_START));
 		return 0;
 	}
 	t.exe = r->exe;

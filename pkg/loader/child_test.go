@@ -107,6 +107,8 @@ func (h *hammer) do(w []string) string {
 		return "ok"
 	case "exec":
 		return end(execWait(w[1:]))
+	case "noargs", "huge", "memfd", "race":
+		return execOddly(w[0], arg(1), num(2))
 	case "fork": // PATH: a child of the child opens it
 		return end(forkOpen(arg(1)))
 	case "forks": // N PATH
@@ -213,8 +215,10 @@ func (h *hammer) stop() string {
 	return h.t.String()
 }
 
-func execWait(argv []string) error {
-	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{Files: []uintptr{0, 2, 2}})
+func execWait(argv []string) error { return execAs(argv[0], argv) }
+
+func execAs(path string, argv []string) error {
+	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{Files: []uintptr{0, 2, 2}})
 	if err != nil {
 		return err
 	}
@@ -222,8 +226,11 @@ func execWait(argv []string) error {
 	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil {
 		return err
 	}
+	if ws.Signaled() {
+		return errors.New(unix.SignalName(ws.Signal()))
+	}
 	if ws.ExitStatus() != 0 {
-		return fmt.Errorf("%s ended with %d", argv[0], ws.ExitStatus())
+		return fmt.Errorf("%s ended with %d", path, ws.ExitStatus())
 	}
 	return nil
 }

@@ -83,6 +83,7 @@ var hookNames = map[safeclawHook]string{
 	safeclawHookHOOK_INODE_SET_ACL:       "inode_set_acl",
 	safeclawHookHOOK_INODE_FILE_SETATTR:  "inode_file_setattr",
 	safeclawHookHOOK_INODE_REMOVE_ACL:    "inode_remove_acl",
+	safeclawHookHOOK_BPRM_COMMITTED:      "bprm_committed_creds",
 }
 
 var classNames = map[safeclawClass]string{

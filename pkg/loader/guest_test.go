@@ -25,7 +25,11 @@ const childEnv = "SAFECLAW_TEST_CHILD"
 const cgroupRoot = "/sys/fs/cgroup"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
+	switch os.Getenv(childEnv) {
+	case "":
+	case racer:
+		os.Exit(raceMain())
+	default:
 		os.Exit(childMain(os.Stdin, os.Stdout))
 	}
 	code := m.Run()

@@ -103,6 +103,8 @@ func TestLayout(t *testing.T) {
 		{"verdict_row", safeclawVerdictRow{}, 16},
 		{"settings", safeclawSettings{}, 0},
 		{"scratch", safeclawScratch{}, 0},
+		{"command", safeclawCommand{}, 0},
+		{"words", safeclawWords{}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var c *btf.Struct
@@ -230,8 +232,10 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("program %s (%s): must be in hooks or be the iterator, and not both", name, p.SectionName)
 		case hook && p.Type != typ:
 			t.Errorf("program %s is a %v, attached as %v", name, p.Type, typ)
-		case hook && typ == ebpf.LSM && !strings.HasPrefix(p.SectionName, "lsm/"):
+		case hook && typ == ebpf.LSM && name != safeclawProgGateBprmCommitted && !strings.HasPrefix(p.SectionName, "lsm/"):
 			t.Errorf("program %s: section %s may sleep or is of another kind", name, p.SectionName)
+		case name == safeclawProgGateBprmCommitted && p.SectionName != "lsm.s/bprm_committed_creds":
+			t.Errorf("program %s: section %s cannot read the arguments", name, p.SectionName)
 		}
 		if p.License != "Dual BSD/GPL" {
 			t.Errorf("program %s has licence %q", name, p.License)

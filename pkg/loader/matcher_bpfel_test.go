@@ -92,8 +92,11 @@ type matcherArmedTask struct {
 	Cgroup    uint64
 	Exe       uint64
 	PendExe   uint64
-	PendFlags uint32
-	JudgedBy  uint32
+	PendFlags uint16
+	JudgedBy  uint16
+	ExeClass  uint16
+	PendClass uint16
+	ExeTable  uint64
 	Judged    uint64
 	Mount     uint64
 }
@@ -104,6 +107,15 @@ type matcherBinding struct {
 	Slot       uint32
 	Cgroup     uint64
 	EntryOwner uint64
+}
+
+type matcherCommand struct {
+	_         structs.HostLayout
+	Pos       uint32
+	Class     uint32
+	Arguments uint32
+	Reserved  uint32
+	Path      [4096]uint8
 }
 
 type matcherCpuStats struct {
@@ -217,12 +229,24 @@ type matcherSettings struct {
 	MountLock    uint64
 }
 
+type matcherWords struct {
+	_      structs.HostLayout
+	Seen   uint32
+	Before uint32
+	All    uint32
+	Name   uint32
+	From   uint32
+	To     uint32
+	Buf    [4096]uint8
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	matcherMapArmedTasks    = "armed_tasks"
 	matcherMapBindings      = "bindings"
+	matcherMapCommands      = "commands"
 	matcherMapCounted       = "counted"
 	matcherMapEvents        = "events"
 	matcherMapMaybeBound    = "maybe_bound"
@@ -231,6 +255,7 @@ const (
 	matcherMapRuleCounts    = "rule_counts"
 	matcherMapScratch       = "scratch"
 	matcherMapStats         = "stats"
+	matcherMapWords         = "words"
 	matcherProgRunMatch     = "run_match"
 	matcherVarAbi           = "abi"
 	matcherVarSettings      = "settings"
@@ -287,6 +312,7 @@ type matcherProgramSpecs struct {
 type matcherMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
+	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
@@ -295,6 +321,7 @@ type matcherMapSpecs struct {
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	Words         *ebpf.MapSpec `ebpf:"words"`
 }
 
 // matcherVariableSpecs contains global variables before they are loaded into the kernel.
@@ -327,6 +354,7 @@ func (o *matcherObjects) Close() error {
 type matcherMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
+	Commands      *ebpf.Map `ebpf:"commands"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
@@ -335,12 +363,14 @@ type matcherMaps struct {
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
+	Words         *ebpf.Map `ebpf:"words"`
 }
 
 func (m *matcherMaps) Close() error {
 	return _MatcherClose(
 		m.ArmedTasks,
 		m.Bindings,
+		m.Commands,
 		m.Counted,
 		m.Events,
 		m.MaybeBound,
@@ -349,6 +379,7 @@ func (m *matcherMaps) Close() error {
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,
+		m.Words,
 	)
 }
 

@@ -2,10 +2,14 @@ package loader
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
+
+// enforced are the needs of tables that the BPF programs meet.
+var enforced = []string{"exe", "command"}
 
 // NotEnforcedError says that a policy relies on parts of the language that the
 // BPF programs of this version do not enforce. It is refused as a whole: half
@@ -19,8 +23,14 @@ func (e *NotEnforcedError) Error() string {
 // Enforceable returns a NotEnforcedError for tables that need what the BPF
 // programs do not know.
 func Enforceable(t *policy.Tables) error {
-	if len(t.Needs) > 0 {
-		return &NotEnforcedError{Needs: t.Needs}
+	var unknown []string
+	for _, n := range t.Needs {
+		if !slices.Contains(enforced, n) {
+			unknown = append(unknown, n)
+		}
+	}
+	if len(unknown) > 0 {
+		return &NotEnforcedError{Needs: unknown}
 	}
 	return nil
 }

@@ -92,8 +92,11 @@ type safeclawArmedTask struct {
 	Cgroup    uint64
 	Exe       uint64
 	PendExe   uint64
-	PendFlags uint32
-	JudgedBy  uint32
+	PendFlags uint16
+	JudgedBy  uint16
+	ExeClass  uint16
+	PendClass uint16
+	ExeTable  uint64
 	Judged    uint64
 	Mount     uint64
 }
@@ -118,6 +121,15 @@ const (
 	safeclawClassCLASS_UNRESOLVABLE safeclawClass = 6
 	safeclawClassCLASS_TOO_LONG     safeclawClass = 7
 )
+
+type safeclawCommand struct {
+	_         structs.HostLayout
+	Pos       uint32
+	Class     uint32
+	Arguments uint32
+	Reserved  uint32
+	Path      [4096]uint8
+}
 
 type safeclawCountedKey struct {
 	_        structs.HostLayout
@@ -227,6 +239,7 @@ const (
 	safeclawHookHOOK_INODE_SET_ACL       safeclawHook = 26
 	safeclawHookHOOK_INODE_REMOVE_ACL    safeclawHook = 27
 	safeclawHookHOOK_INODE_FILE_SETATTR  safeclawHook = 28
+	safeclawHookHOOK_BPRM_COMMITTED      safeclawHook = 29
 )
 
 type safeclawKind uint32
@@ -357,12 +370,24 @@ type safeclawVerdictRow struct {
 	Reserved1 uint32
 }
 
+type safeclawWords struct {
+	_      structs.HostLayout
+	Seen   uint32
+	Before uint32
+	All    uint32
+	Name   uint32
+	From   uint32
+	To     uint32
+	Buf    [4096]uint8
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	safeclawMapArmedTasks             = "armed_tasks"
 	safeclawMapBindings               = "bindings"
+	safeclawMapCommands               = "commands"
 	safeclawMapCounted                = "counted"
 	safeclawMapEvents                 = "events"
 	safeclawMapMaybeBound             = "maybe_bound"
@@ -371,6 +396,7 @@ const (
 	safeclawMapRuleCounts             = "rule_counts"
 	safeclawMapScratch                = "scratch"
 	safeclawMapStats                  = "stats"
+	safeclawMapWords                  = "words"
 	safeclawProgArmExisting           = "arm_existing"
 	safeclawProgFindHostRoot          = "find_host_root"
 	safeclawProgForgetBinding         = "forget_binding"
@@ -513,6 +539,7 @@ type safeclawProgramSpecs struct {
 type safeclawMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
+	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
@@ -521,6 +548,7 @@ type safeclawMapSpecs struct {
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	Words         *ebpf.MapSpec `ebpf:"words"`
 }
 
 // safeclawVariableSpecs contains global variables before they are loaded into the kernel.
@@ -557,6 +585,7 @@ func (o *safeclawObjects) Close() error {
 type safeclawMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
+	Commands      *ebpf.Map `ebpf:"commands"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
@@ -565,12 +594,14 @@ type safeclawMaps struct {
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
+	Words         *ebpf.Map `ebpf:"words"`
 }
 
 func (m *safeclawMaps) Close() error {
 	return _SafeclawClose(
 		m.ArmedTasks,
 		m.Bindings,
+		m.Commands,
 		m.Counted,
 		m.Events,
 		m.MaybeBound,
@@ -579,6 +610,7 @@ func (m *safeclawMaps) Close() error {
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,
+		m.Words,
 	)
 }
 

@@ -30,9 +30,12 @@ func act(steps []string) int {
 func outcome(err error) string {
 	var no syscall.Errno
 	var ne net.Error
+	var ended endError
 	switch {
 	case err == nil:
 		return "ok"
+	case errors.As(err, &ended):
+		return ended.Error()
 	case errors.As(err, &no):
 		return unix.ErrnoName(no)
 	case errors.As(err, &ne) && ne.Timeout():
@@ -125,10 +128,22 @@ func run(argv []string) error {
 	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil {
 		return prepare(err)
 	}
-	if ws.ExitStatus() != 0 {
-		return fmt.Errorf("%s ended with %d", argv[0], ws.ExitStatus())
+	if ws.Signaled() || ws.ExitStatus() != 0 {
+		return endError(ws)
 	}
 	return nil
+}
+
+// endError is how a program ended that did not end well: killed by a signal,
+// which is its name, or with a status, "exit-1".
+type endError syscall.WaitStatus
+
+func (e endError) Error() string {
+	ws := syscall.WaitStatus(e)
+	if ws.Signaled() {
+		return unix.SignalName(ws.Signal())
+	}
+	return fmt.Sprintf("exit-%d", ws.ExitStatus())
 }
 
 // inChild opens a path for reading in a forked child. Between fork and exit the

@@ -134,7 +134,7 @@ func (s *scenario) checkRecord(t *testing.T, st stepSpec, recs []record) {
 	t.Helper()
 	want, errno := "allow", 0
 	switch st.end {
-	case "EACCES":
+	case "EACCES", killed:
 		want, errno = "deny", 13
 	case wouldDeny:
 		want = wouldDeny

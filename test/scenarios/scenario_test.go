@@ -18,6 +18,9 @@ import (
 // wouldDeny is the end of a step that only the observed policy would deny.
 const wouldDeny = "would-deny"
 
+// killed is the end of a program whose arguments are denied.
+const killed = "SIGKILL"
+
 // scenario is one txtar file. Its comment begins with what it shows; lines
 // "key: value" in it are settings:
 //
@@ -27,8 +30,8 @@ const wouldDeny = "would-deny"
 //
 // Sections: policy.yaml; files, one a line: PATH MODE [TEXT], where a PATH that
 // begins with + is on a mounted volume; steps, one a line: ACTION ARG... = END
-// [RULE], END being ok, an errno, or would-deny (it succeeds and is recorded as
-// that), RULE the rule that the record must name.
+// [RULE], END being ok, an errno, would-deny (it succeeds and is recorded as
+// that), or of a program that was executed SIGKILL or exit-N, RULE the rule that the record must name.
 type scenario struct {
 	name, about   string
 	host, observe bool

@@ -38,7 +38,8 @@ func TestTables(t *testing.T) {
 				if !ok || s.observe || st.rule == "" {
 					continue
 				}
-				got := tab.Match(k, s.subject(t, k, st))
+				exe := tab.Classify(policy.KindExe, policy.PathSubject(s.host, "/usr/local/bin/"+actName))
+				got := tab.MatchIn(k, s.subject(t, k, st), policy.Classes{Exe: exe})
 				if rule := tab.Rules[got.Rule].Name; rule != st.rule || got.Allow != (st.end != "EACCES") {
 					t.Errorf("%s: tables say allow=%v by %s, the scenario %s by %s", st.line, got.Allow, rule, st.end, st.rule)
 				}
