@@ -23,7 +23,7 @@ GOLANGCI := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)-$(shell go env GOVE
 CLANG_FORMAT := clang-format-19
 
 # What `go generate` makes.
-GENERATED = git ls-files -co --exclude-standard -- '*_bpfel.go' '*_bpfel.o' '*_bpfel_test.go' '*_bpfel_test.o' docs/scenarios.md
+GENERATED = git ls-files -co --exclude-standard -- '*_bpfel.go' '*_bpfel.o' '*_bpfel_test.go' '*_bpfel_test.o' docs/scenarios.md docs/threat-model.md
 
 # Each stage appends its sums to RESULTS; `total` adds them up.
 export RESULTS := $(OUT)/results

@@ -45,8 +45,8 @@ func open(path string, flags int) error {
 	return err
 }
 
-// escapes is the suite, in the order of the list of attacks.
-var escapes = []escape{
+// pathActs are the rows of paths and files.
+var pathActs = []escape{
 	{id: "P1", technique: "chroot, then open by the shortened name", do: func() error {
 		if err := unix.Chroot(root + "/secret"); err != nil {
 			return prepare(err)
@@ -240,17 +240,6 @@ var escapes = []escape{
 		}
 		return unix.FanotifyMark(fd, unix.FAN_MARK_ADD, unix.FAN_OPEN, unix.AT_FDCWD, root+"/secret")
 	}, hook: "path_notify", action: "read", subject: "secret", rule: "no-secret"},
-
-	{id: "X3", technique: "execute from memory", do: execMemfd,
-		hook: "bprm_check_security", action: "exec", rule: "default"},
-	{id: "X5", technique: "map a written file executable", do: func() error {
-		fd, err := unix.Open(file, unix.O_RDONLY, 0)
-		if err != nil {
-			return prepare(err)
-		}
-		_, err = unix.Mmap(fd, 0, 1, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE)
-		return err
-	}, hook: "mmap_file", action: "map", subject: "work/file", rule: "default"},
 }
 
 // anACL is rw-r--r-- with one more entry for user 1, as the kernel reads it.
@@ -343,25 +332,4 @@ func pidfdGetfd() error {
 		}
 	}
 	return errors.New("the parent does not have the file open")
-}
-
-func execMemfd() error {
-	fd, err := unix.MemfdCreate("x", 0)
-	if err != nil {
-		return prepare(err)
-	}
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		return prepare(err)
-	}
-	if _, err := unix.Write(fd, self); err != nil {
-		return prepare(err)
-	}
-	var argv, envp [2]*byte
-	name, env := [2]byte{'x'}, []byte(actorEnv+"="+done+"\x00")
-	argv[0], envp[0] = &name[0], &env[0]
-	empty := [1]byte{}
-	_, _, no := unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(fd), uintptr(unsafe.Pointer(&empty[0])),
-		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envp[0])), unix.AT_EMPTY_PATH, 0)
-	return no
 }

@@ -6,6 +6,7 @@ package escapes
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/loader"
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
@@ -38,19 +41,6 @@ rules:
   - {id: proc, action: file.read, path: /proc/**, decision: allow}
   - {id: actor, action: file.read, path: "/test/*", decision: allow}
 `
-
-// escape is one technique and the denial that ends it.
-type escape struct {
-	id        string // of the list of attacks that the suite follows, with a letter where one has several ways
-	technique string
-	do        func() error
-	// The record: which hook denied what action on which subject by which rule.
-	hook, action, subject, rule string
-	// lacks, where set, says what the running kernel does not have.
-	lacks func() string
-	// left, where set, is a path that must not exist after the gated act.
-	left string
-}
 
 // lay makes the tree.
 func lay(t *testing.T) {
@@ -90,7 +80,7 @@ func actor(id string) int {
 		fmt.Println("END ok")
 		return 0
 	}
-	for _, e := range escapes {
+	for _, e := range escapes() {
 		if e.id == id {
 			fmt.Println("END", outcome(e.do()))
 			return 0
@@ -99,9 +89,14 @@ func actor(id string) int {
 	return 2
 }
 
-// suite is the gate and its one binding.
+// suite is one gate for all acts, and a binding for each policy.
 type suite struct {
-	gate   *loader.Gate
+	gate  *loader.Gate
+	bound map[string]bound // by the policy's text
+}
+
+// bound is a cgroup under a policy.
+type bound struct {
 	tables *policy.Tables
 	cgroup string
 }
@@ -111,22 +106,36 @@ func newSuite(t *testing.T) *suite {
 	if os.Getenv("SAFECLAW_GUEST") != "1" {
 		t.Skip("guest only: enforcement")
 	}
-	p, err := policy.Parse("policy.yaml", []byte(rules))
-	must(t, err)
-	tables, err := policy.Compile(p, policy.Options{})
-	must(t, err)
 	g, err := loader.Load(t.Context(), loader.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, g.Close()) })
-	slot, err := g.InstallPolicy(tables)
+	return &suite{gate: g, bound: map[string]bound{}}
+}
+
+// under is the cgroup of a policy, made when it is first asked for. Call it
+// with the test that all acts belong to: it lives as long.
+func (s *suite) under(t *testing.T, text string) bound {
+	t.Helper()
+	if text == "" {
+		text = rules
+	}
+	if b, ok := s.bound[text]; ok {
+		return b
+	}
+	p, err := policy.Parse("policy.yaml", []byte(text))
+	must(t, err)
+	tables, err := policy.Compile(p, policy.Options{})
+	must(t, err)
+	slot, err := s.gate.InstallPolicy(tables)
 	must(t, err)
 	dir, err := os.MkdirTemp("/sys/fs/cgroup", "escapes-")
 	must(t, err)
 	t.Cleanup(func() { must(t, os.Remove(dir)) })
 	var st syscall.Stat_t
 	must(t, syscall.Stat(dir, &st))
-	must(t, g.Bind(st.Ino, loader.BindAny, slot))
-	return &suite{gate: g, tables: tables, cgroup: dir}
+	must(t, s.gate.Bind(st.Ino, loader.BindAny, slot))
+	s.bound[text] = bound{tables, dir}
+	return s.bound[text]
 }
 
 // act performs a technique in a process of its own, in the cgroup if one is
@@ -181,11 +190,11 @@ func (s *suite) drain(t *testing.T) []*loader.Event {
 }
 
 // denied wants a record of the denial among what the act caused.
-func (s *suite) denied(t *testing.T, e escape) {
+func (s *suite) denied(t *testing.T, e escape, tables *policy.Tables) {
 	t.Helper()
 	var near strings.Builder
 	for _, ev := range s.drain(t) {
-		rule, action := s.tables.Rules[ev.Rule].Name, policy.Kind(ev.Action).String()
+		rule, action := tables.Rules[ev.Rule].Name, policy.Kind(ev.Action).String()
 		subject := strings.TrimPrefix(string(ev.Subject), root+"/")
 		if ev.Verdict == loader.Deny && ev.Hook == e.hook && action == e.action && rule == e.rule && (subject == e.subject || e.subject == "") {
 			return
@@ -195,38 +204,77 @@ func (s *suite) denied(t *testing.T, e escape) {
 	t.Errorf("no record that %s denied %s of %s by rule %s; there is:%s", e.hook, e.action, e.subject, e.rule, near.String())
 }
 
-// TestEscapes: every technique, ungated and gated.
-func TestEscapes(t *testing.T) {
-	s := newSuite(t)
-	var ran, skipped int
-	for _, e := range escapes {
-		ok := t.Run(e.id, func(t *testing.T) {
-			if e.lacks != nil {
-				if what := e.lacks(); what != "" {
-					skipped++
-					t.Skip("kernel lacks: " + what)
-				}
-			}
-			ran++
-			lay(t)
-			if end := s.act(t, e.id, ""); end != "ok" {
-				t.Fatalf("%s: ungated it ended with %s", e.technique, end)
-			}
-			lay(t)
-			s.drain(t)
-			if end := s.act(t, e.id, s.cgroup); end != "EACCES" {
-				t.Errorf("%s: gated it ended with %s", e.technique, end)
-			}
-			s.denied(t, e)
-			if e.left != "" {
-				if _, err := os.Lstat(filepath.Join(root, e.left)); err == nil {
-					t.Errorf("%s: %s was left behind", e.technique, e.left)
-				}
-			}
-		})
-		if !ok {
-			t.Logf("%s: %s", e.id, e.technique)
+// try does one technique, ungated and gated, and says what came of it; where
+// the kernel lacks it, what that is.
+func (s *suite) try(t *testing.T, e escape, b bound) (said, lacks string) {
+	if e.lacks != nil {
+		if what := e.lacks(); what != "" {
+			return "", what
 		}
 	}
-	fmt.Printf("escapes: planned %d, ran %d, skipped %d\n", len(escapes), ran, skipped)
+	prepared := func() {
+		lay(t)
+		if e.setup != nil {
+			must(t, e.setup())
+		}
+	}
+	prepared()
+	if end := s.act(t, e.id, ""); end != "ok" {
+		t.Fatalf("%s: ungated it ended with %s", e.technique, end)
+	}
+	prepared()
+	s.drain(t)
+	end := s.act(t, e.id, b.cgroup)
+	if want := cmp.Or(e.end, "EACCES"); end != want {
+		t.Errorf("%s: gated it ended with %s, want %s", e.technique, end, want)
+	}
+	s.denied(t, e, b.tables)
+	if e.left != "" {
+		if _, err := os.Lstat(filepath.Join(root, e.left)); err == nil {
+			t.Errorf("%s: %s was left behind", e.technique, e.left)
+		}
+	}
+	return "ungated ok, gated " + end + " by " + e.hook, ""
+}
+
+// TestEscapes: every technique, ungated and gated, and the matrix of this kernel.
+func TestEscapes(t *testing.T) {
+	s := newSuite(t)
+	var uts unix.Utsname
+	must(t, unix.Uname(&uts))
+	kernel := unix.ByteSliceToString(uts.Release[:])
+	var planned, ran, skipped, elsewhere, reasons int
+	line := func(e escape, said string) { fmt.Printf("escapes %s: %-5s %s: %s\n", kernel, e.id, e.technique, said) }
+	for _, e := range escapes() {
+		switch {
+		case e.test != "":
+			elsewhere++
+			line(e, "see "+e.test)
+			continue
+		case e.reason != "":
+			reasons++
+			line(e, "no test: "+e.reason)
+			continue
+		}
+		planned++
+		b := s.under(t, e.rules)
+		var said, lacks string
+		ok := t.Run(e.id, func(t *testing.T) {
+			if said, lacks = s.try(t, e, b); lacks != "" {
+				t.Skip("kernel lacks: " + lacks)
+			}
+		})
+		switch {
+		case lacks != "":
+			skipped++
+			line(e, "kernel lacks: "+lacks)
+		case !ok:
+			ran++
+			line(e, "FAILED")
+		default:
+			ran++
+			line(e, said)
+		}
+	}
+	fmt.Printf("escapes %s: planned %d, ran %d, skipped %d; %d by other tests, %d with a reason\n", kernel, planned, ran, skipped, elsewhere, reasons)
 }
