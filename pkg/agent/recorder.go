@@ -69,6 +69,14 @@ func remember(m map[uint64][]byte, id uint64, name []byte) {
 	m[id] = name
 }
 
+// From tells the counters of programs that were loaded earlier: what they
+// numbered before belongs to other logs.
+func (r *Recorder) From(base []loader.CPUStats) {
+	for _, c := range base {
+		r.tracker(uint32(c.CPU)).next = c.Seq + 1
+	}
+}
+
 // Event records one decision. An error other than a full queue is final.
 func (r *Recorder) Event(e *loader.Event) error {
 	r.tracker(e.CPU).add(e.Seq)

@@ -302,3 +302,19 @@ func TestAuditCounters(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// TestRecorderFrom: what programs numbered before the recorder came is not lost.
+func TestRecorderFrom(t *testing.T) {
+	r, log, tb, rule := newRecorder(t, "")
+	r.From([]loader.CPUStats{{CPU: 0, Seq: 100}, {CPU: 1}})
+	if err := r.Event(&loader.Event{CPU: 0, Seq: 102, Verdict: loader.Allow, Rule: rule("data"), TableID: tb.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Counters([]loader.CPUStats{{CPU: 0, Seq: 102}, {CPU: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	want := &audit.Loss{CPU: 0, Reason: "ring-full", Ranges: []audit.SeqRange{{From: 101, To: 101}}}
+	if d := cmp.Diff(want, last[*audit.Loss](t, log)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

@@ -31,6 +31,10 @@ type RunOptions struct {
 	LogDir     string
 	Version    string
 
+	// Gate, if set, holds the loaded programs. Run neither loads nor closes it
+	// then; it must enforce no policy, and runs one after the other share it.
+	Gate *loader.Gate
+
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Denied         func(*audit.Decision) // told of each denial, as it happens
@@ -42,7 +46,7 @@ type RunResult struct {
 	ExitCode int // the program's status; 128+n where signal n ended it; 127, 126 where it did not start
 	StartErr error
 	Report   *audit.Report
-	Stats    []loader.CPUStats
+	Stats    []loader.CPUStats // of this run
 }
 
 // tick is how often counters are read and counted allows are written.
@@ -61,11 +65,13 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	gate, err := loader.Load(ctx, loader.Options{Logger: o.Logger})
-	if err != nil {
-		return nil, err
+	r := &run{opts: o, gate: o.Gate}
+	if r.gate == nil {
+		if r.gate, err = loader.Load(ctx, loader.Options{Logger: o.Logger}); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, r.close()) }()
 	}
-	defer func() { err = errors.Join(err, gate.Close()) }()
 
 	host, _ := os.Hostname()
 	log, err := audit.Open(ctx, o.LogDir, audit.Options{Node: audit.Node{Name: host, UID: host}, Logger: o.Logger})
@@ -78,7 +84,7 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 			err = errors.Join(err, log.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	r := &run{opts: o, gate: gate, log: log, rec: NewRecorder(log)}
+	r.log, r.rec = log, NewRecorder(log)
 	r.rec.Denied = o.Denied
 	if err := r.prepare(); err != nil {
 		return nil, errors.Join(err, r.discard())
@@ -102,7 +108,9 @@ type run struct {
 	rec   *Recorder
 	group *cgroup.Group
 	id    uint64
+	slot  *uint32
 	guard *guard
+	base  []loader.CPUStats // counters as found, nil for programs just loaded
 	prev  []loader.CPUStats
 }
 
@@ -112,7 +120,13 @@ func (r *run) prepare() error {
 	if err != nil {
 		return err
 	}
-	start := &audit.AgentStart{Version: r.opts.Version, LSM: lsms, Kernel: KernelRelease(), PID: uint32(os.Getpid())}
+	if r.opts.Gate != nil {
+		if r.base, err = r.gate.Rest(); err != nil {
+			return err
+		}
+		r.rec.From(r.base)
+	}
+	start := &audit.AgentStart{Version: r.opts.Version, LSM: lsms, Kernel: KernelRelease(), PID: uint32(os.Getpid()), CPUs: auditCounters(r.base)}
 	if err := r.log.Append(start); err != nil {
 		return fmt.Errorf("append start: %w", err)
 	}
@@ -136,6 +150,7 @@ func (r *run) prepare() error {
 	if err != nil {
 		return err
 	}
+	r.slot = &slot
 	kind := loader.BindAny
 	if r.opts.Root != "" {
 		kind = loader.BindContainer
@@ -242,6 +257,7 @@ func (r *run) heartbeat() error {
 func (r *run) finish(ctx context.Context, res *RunResult) error {
 	err := r.balance(ctx, res)
 	stop := &audit.AgentStop{Reason: "program ended", CPUs: auditCounters(res.Stats)}
+	res.Stats = loader.Since(res.Stats, r.base)
 	err = errors.Join(err, r.log.Close(ctx, stop), r.discard())
 	if err != nil {
 		return err
@@ -273,10 +289,11 @@ func (r *run) balance(ctx context.Context, res *RunResult) error {
 	return errors.Join(r.rec.Counted(counted), r.rec.Counters(res.Stats))
 }
 
-// discard removes what the run made outside its log.
+// discard removes what the run made outside its log. A task that could not be
+// killed is denied everything afterwards.
 func (r *run) discard() error {
 	var errs []error
-	if r.guard != nil {
+	if r.guard != nil && r.opts.Gate != nil {
 		errs = append(errs, r.guard.stop())
 		r.guard = nil
 	}
@@ -284,7 +301,21 @@ func (r *run) discard() error {
 		errs = append(errs, r.group.Kill(killWait), r.group.Remove())
 		r.group = nil
 	}
+	if r.slot != nil {
+		errs = append(errs, r.gate.Unbind(r.id), r.gate.Release(*r.slot))
+		r.slot = nil
+	}
 	return errors.Join(errs...)
+}
+
+// close ends the enforcement of programs that Run loaded. While the guard holds
+// them it takes no time here.
+func (r *run) close() error {
+	err := r.gate.Close()
+	if r.guard != nil {
+		err = errors.Join(err, r.guard.leave())
+	}
+	return err
 }
 
 // sweep removes the cgroups of runs whose process is gone, guard and all.

@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -37,6 +38,48 @@ func (g *Gate) Stats() ([]CPUStats, error) {
 		}
 	}
 	return out, nil
+}
+
+// Rest returns the counters of a gate that holds no policy, where the next use
+// of it begins. What was recorded or counted before and never read is dropped.
+func (g *Gate) Rest() ([]CPUStats, error) {
+	g.mu.Lock()
+	n := len(g.slots)
+	g.mu.Unlock()
+	if n > 0 {
+		return nil, fmt.Errorf("a gate that enforces is not at rest: %d policies are installed", n)
+	}
+	if err := g.Drain(func(*Event) error { return nil }); err != nil {
+		return nil, err
+	}
+	if _, err := g.DrainCounted(); err != nil {
+		return nil, err
+	}
+	return g.Stats()
+}
+
+// Since returns what was added to counters after an earlier reading of them.
+func Since(now, base []CPUStats) []CPUStats {
+	out := slices.Clone(now)
+	for i, b := range base {
+		if i >= len(out) {
+			break
+		}
+		s := &out[i]
+		s.Seq -= b.Seq
+		s.Decisions -= b.Decisions
+		s.Counted -= b.Counted
+		s.Emitted -= b.Emitted
+		s.Lost -= b.Lost
+		s.LostShare -= b.LostShare
+		s.Denied -= b.Denied
+		s.NoScratch -= b.NoScratch
+		s.NoStorage -= b.NoStorage
+		s.NoRuleCount -= b.NoRuleCount
+		s.BindLost -= b.BindLost
+		s.Outward -= b.Outward
+	}
+	return out
 }
 
 // Counted is one counted allow of an interval.

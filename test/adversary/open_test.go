@@ -39,7 +39,7 @@ func wait(path string, d time.Duration) string {
 func TestSurvivor(t *testing.T) {
 	e := lay(t, "")
 	out := e.dir + "/job/out"
-	e.run(t, nil, "--", e.adv, "survive", e.secret, out)
+	e.process(t, nil, "--", e.adv, "survive", e.secret, out)
 	if s := wait(out, 15*time.Second); s == "read\n" {
 		t.Errorf("a child outside the run's cgroup read the secret after the run")
 	}
@@ -49,7 +49,7 @@ func TestSurvivor(t *testing.T) {
 func TestSlay(t *testing.T) {
 	e := lay(t, "")
 	out := e.dir + "/job/out"
-	e.run(t, nil, "--", e.adv, "slay", e.secret, out)
+	e.process(t, nil, "--", e.adv, "slay", e.secret, out)
 	if s := wait(out, 20*time.Second); strings.Contains(s, "read ok") {
 		t.Errorf("the program killed guard and agent and went on ungated: %s", s)
 	}
@@ -61,7 +61,7 @@ func TestInterpreter(t *testing.T) {
 	root := container(t, e)
 	copyTo(t, root+"/opt/denied")
 	ungated(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "ADV_FREE=1") }, e.adv, "interp", e.adv, e.dir+"/job/x")
-	if s := end(t, e.run(t, nil, "--root", root, "--", "/usr/local/bin/adv", "interp", "/opt/denied", "/job/x")); s == "ok" {
+	if s := end(t, e.run(t, root, nil, "/usr/local/bin/adv", "interp", "/opt/denied", "/job/x")); s == "ok" {
 		t.Error("the denied program ran")
 	}
 }
@@ -70,7 +70,7 @@ func TestInterpreter(t *testing.T) {
 func TestExecFlag(t *testing.T) {
 	e := lay(t, "")
 	ungated(t, nil, e.adv, "queue")
-	if s := end(t, e.run(t, nil, "--", e.adv, "queue")); s == "ok" {
+	if s := end(t, e.run(t, "", nil, e.adv, "queue")); s == "ok" {
 		t.Error("message queue opened past file_open")
 	}
 }
@@ -78,7 +78,7 @@ func TestExecFlag(t *testing.T) {
 // Busy threads of one program do not make the gate refuse others.
 func TestScratch(t *testing.T) {
 	e := lay(t, "")
-	if s := end(t, e.run(t, nil, "--", e.adv, "exhaust", e.dir+"/job")); s != "ok" {
+	if s := end(t, e.run(t, "", nil, e.adv, "exhaust", e.dir+"/job")); s != "ok" {
 		t.Errorf("opens were refused for want of a scratch slot: %s", s)
 	}
 }

@@ -21,15 +21,26 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/agent"
+	"github.com/authensor/safeclaw-node-agent/test/gated"
 )
 
 const nodeAgent = "/usr/bin/node-agent"
+
+// suite runs programs gated in this process, where node-agent's own is not what
+// is tested.
+var suite gated.Suite
+
+// long runs as a process of node-agent what otherwise this process runs, or
+// what another mode shows.
+func long() bool { return os.Getenv("SAFECLAW_LONG") != "" }
 
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == actName {
 		os.Exit(act(os.Args[1:]))
 	}
-	os.Exit(m.Run())
+	os.Exit(suite.Main(m))
 }
 
 func needGuest(t *testing.T) {
@@ -92,6 +103,17 @@ func newPlace(t *testing.T) *place {
 func (p *place) run(flags []string, argv ...string) *exec.Cmd {
 	args := append([]string{"run", "--policy", p.policy, "--log", p.log}, flags...)
 	return exec.Command(nodeAgent, append(append(args, "--"), argv...)...)
+}
+
+// within runs a program gated in this process, on the host's root or, if root
+// is given, in a container with it.
+func (p *place) within(root, dir string, argv ...string) gated.Result {
+	p.t.Helper()
+	src, err := os.ReadFile(p.policy)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return suite.Run(p.t, agent.RunOptions{Tables: gated.Policy(p.t, src, "", root != ""), LogDir: p.log, Root: root, Dir: dir, Argv: argv})
 }
 
 // end runs a command and returns its exit code and output.
@@ -261,37 +283,59 @@ func TestPolicyError(t *testing.T) {
 	}
 }
 
-// TestStatus: the program's status is that of node-agent, whatever it is.
+// TestStatus: the program's status is that of the run, whatever it is, and
+// node-agent's own.
 func TestStatus(t *testing.T) {
 	p := newPlace(t)
-	container := []string{"--root", p.root}
 	for _, tt := range []struct {
-		name  string
-		flags []string
-		argv  []string
-		code  int
+		name    string
+		root    string
+		dir     string
+		argv    []string
+		code    int
+		process bool // once by node-agent for each way a status comes about
 	}{
-		{"zero", nil, []string{p.act, "exit", "0"}, 0},
-		{"255", nil, []string{p.act, "exit", "255"}, 255},
-		{"killed", nil, []string{p.act, "signal", "9"}, 137},
-		{"terminated", nil, []string{p.act, "signal", "15"}, 143},
-		{"missing", nil, []string{p.dir + "/nothing"}, 127},
-		{"missing in PATH", nil, []string{"no-such-program"}, 127},
-		{"not executable", nil, []string{p.dir + "/text"}, 126},
-		{"root, seven", container, []string{"/act", "exit", "7"}, 7},
-		{"root, missing", container, []string{"/nothing"}, 127},
-		{"root, missing in PATH", container, []string{"no-such-program"}, 127},
-		{"root, missing in the container alone", container, []string{p.act}, 127},
-		{"root, not executable", container, []string{"/text"}, 126},
-		{"root, no such working directory", append([]string{"--workdir", "/nothing"}, container...), []string{"/act", "exit", "0"}, 127},
+		{"zero", "", "", []string{p.act, "exit", "0"}, 0, false},
+		{"255", "", "", []string{p.act, "exit", "255"}, 255, false},
+		{"killed", "", "", []string{p.act, "signal", "9"}, 137, true},
+		{"terminated", "", "", []string{p.act, "signal", "15"}, 143, false},
+		{"missing", "", "", []string{p.dir + "/nothing"}, 127, false},
+		{"missing in PATH", "", "", []string{"no-such-program"}, 127, false},
+		{"not executable", "", "", []string{p.dir + "/text"}, 126, true},
+		{"root, seven", p.root, "", []string{"/act", "exit", "7"}, 7, true},
+		{"root, missing", p.root, "", []string{"/nothing"}, 127, true},
+		{"root, missing in PATH", p.root, "", []string{"no-such-program"}, 127, false},
+		{"root, missing in the container alone", p.root, "", []string{p.act}, 127, false},
+		{"root, not executable", p.root, "", []string{"/text"}, 126, false},
+		{"root, no such working directory", p.root, "/nothing", []string{"/act", "exit", "0"}, 127, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			p.t, p.log = t, t.TempDir()+"/log"
+			unstarted := tt.code == 126 || tt.code == 127
+			res := p.within(tt.root, tt.dir, tt.argv...)
+			res.Ended(t, tt.code)
+			if (res.StartErr != nil) != unstarted {
+				t.Errorf("start: %v", res.StartErr)
+			}
+			if n := res.Report.Balance.Unexplained; n != 0 {
+				t.Errorf("%d decisions are unexplained", n)
+			}
+			noGroups(t, false)
+			if !tt.process && !long() {
+				return
+			}
 			p.log = t.TempDir() + "/log"
-			_, said := expect(t, tt.code, p.run(tt.flags, tt.argv...))
-			if started := !strings.Contains(said, "did not start"); started == (tt.code == 126 || tt.code == 127) {
+			flags := []string{}
+			if tt.root != "" {
+				flags = append(flags, "--root", tt.root)
+			}
+			if tt.dir != "" {
+				flags = append(flags, "--workdir", tt.dir)
+			}
+			_, said := expect(t, tt.code, p.run(flags, tt.argv...))
+			if strings.Contains(said, "did not start") != unstarted {
 				t.Errorf("node-agent said:\n%s", said)
 			}
-			p.t = t
 			if r := p.verify(0); r.Balance.Unexplained != 0 {
 				t.Errorf("%d decisions are unexplained", r.Balance.Unexplained)
 			}
@@ -304,17 +348,21 @@ func TestStatus(t *testing.T) {
 // rule, and the same under observe, where it is recorded only.
 func TestDenied(t *testing.T) {
 	p := newPlace(t)
+	ways := 2 // the flag against the policy, either way
+	if long() {
+		ways = 4
+	}
 	for _, tt := range []struct {
 		head          string
 		flags         []string
 		code          int
 		word, verdict string
 	}{
-		{"", nil, int(syscall.EACCES), "denied", "deny"},
 		{"", []string{"--mode", "observe"}, 0, "would deny", "would-deny"},
-		{"mode: observe\n", nil, 0, "would deny", "would-deny"},
 		{"mode: observe\n", []string{"--mode", "enforce"}, int(syscall.EACCES), "denied", "deny"},
-	} {
+		{"", nil, int(syscall.EACCES), "denied", "deny"},
+		{"mode: observe\n", nil, 0, "would deny", "would-deny"},
+	}[:ways] {
 		p.log = t.TempDir() + "/log"
 		if err := os.WriteFile(p.policy, fmt.Appendf([]byte(tt.head), everywhere, p.dir), 0o600); err != nil {
 			t.Fatal(err)
@@ -356,7 +404,7 @@ func TestOverlayRoot(t *testing.T) {
 	defer unix.Unmount(merged, unix.MNT_DETACH) //nolint:errcheck // the guest ends soon
 	for _, what := range []string{"open", "touch"} {
 		p.log = t.TempDir() + "/log"
-		expect(t, 0, p.run([]string{"--root", merged}, "/act", what, "/out/f"))
+		p.within(merged, "", "/act", what, "/out/f").Ended(t, 0)
 		n := 0
 		for _, r := range p.records() {
 			if strings.HasSuffix(r.Subject, "/out/f") {
@@ -368,7 +416,6 @@ func TestOverlayRoot(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%s: %d records, want 1", what, n)
 		}
-		p.verify(0)
 	}
 	if _, err := os.Stat(p.dir + "/upper/out/f"); err != nil {
 		t.Errorf("nothing was copied up: %v", err)
@@ -422,13 +469,16 @@ func rest(t *testing.T, out *bufio.Reader) string {
 	}
 }
 
-// modes are a run on the host's root and one in a container.
+// modes are a run on the host's root and one in a container; usually the latter
+// alone, which meets all that the former does but the missing container.
 func modes(t *testing.T, f func(t *testing.T, p *place, flags []string, act, denied string)) {
 	t.Helper()
-	t.Run("host", func(t *testing.T) {
-		p := newPlace(t)
-		f(t, p, nil, p.act, p.secret)
-	})
+	if long() {
+		t.Run("host", func(t *testing.T) {
+			p := newPlace(t)
+			f(t, p, nil, p.act, p.secret)
+		})
+	}
 	t.Run("root", func(t *testing.T) {
 		p := newPlace(t)
 		f(t, p, []string{"--root", p.root}, "/act", "/etc/shadow")
@@ -448,7 +498,22 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	noGroups(t, false)
-	out, _ = expect(t, 0, exec.Command(nodeAgent, "doctor", "-o", "json"))
+	if long() {
+		doctorJSON(t)
+	}
+
+	// Who may not load programs is told so, and nothing claims to be well.
+	cmd := exec.Command(nodeAgent, "doctor")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
+	out, _ = expect(t, 3, cmd)
+	if !strings.Contains(out, "FAIL  privileges") || !strings.Contains(out, "what to do: run as root") || !strings.Contains(out, "FAIL  programs") {
+		t.Errorf("as user 1000:\n%s", out)
+	}
+}
+
+func doctorJSON(t *testing.T) {
+	t.Helper()
+	out, _ := expect(t, 0, exec.Command(nodeAgent, "doctor", "-o", "json"))
 	var checks []struct {
 		Name, Detail string
 		OK           bool
@@ -466,13 +531,5 @@ func TestDoctor(t *testing.T) {
 	}
 	if got := strings.Join(names, ", "); got != "kernel, privileges, active LSMs, kernel BTF, cgroup v2, probe, programs" {
 		t.Errorf("checks: %s", got)
-	}
-
-	// Who may not load programs is told so, and nothing claims to be well.
-	cmd := exec.Command(nodeAgent, "doctor")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
-	out, _ = expect(t, 3, cmd)
-	if !strings.Contains(out, "FAIL  privileges") || !strings.Contains(out, "what to do: run as root") || !strings.Contains(out, "FAIL  programs") {
-		t.Errorf("as user 1000:\n%s", out)
 	}
 }

@@ -7,23 +7,26 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-const nodeAgent = "/usr/bin/node-agent"
+	"github.com/authensor/safeclaw-node-agent/pkg/agent"
+	"github.com/authensor/safeclaw-node-agent/pkg/audit"
+	"github.com/authensor/safeclaw-node-agent/test/gated"
+)
 
 // inGuest tells a guest, where enforcement is real, from a build machine. A
 // guest that cannot enforce fails; nothing is skipped there.
 func inGuest() bool { return os.Getenv("SAFECLAW_GUEST") == "1" }
 
+// suite runs the scenarios, all under one load of the programs.
+var suite gated.Suite
+
 // TestEnforced runs every scenario for real, in a container on an overlay as
-// runtimes make it; with SAFECLAW_LONG on a plain root as well. Each run loads
-// all programs, which is most of what it takes.
+// runtimes make it, and on a plain root as well.
 func TestEnforced(t *testing.T) {
 	if !inGuest() {
 		t.Logf("not in a guest: TestTables checks the scenarios; `make test-vm` runs them")
@@ -31,9 +34,7 @@ func TestEnforced(t *testing.T) {
 	}
 	listen(t)
 	for _, s := range scenarios(t) {
-		if s.host || os.Getenv("SAFECLAW_LONG") != "" {
-			t.Run(s.name, func(t *testing.T) { s.enforce(t, false) })
-		}
+		t.Run(s.name, func(t *testing.T) { s.enforce(t, false) })
 		if !s.host {
 			t.Run(s.name+"/overlay", func(t *testing.T) { s.enforce(t, true) })
 		}
@@ -71,14 +72,12 @@ type record struct {
 // enforce runs the scenario; on request its root is an overlay, as containers have.
 func (s *scenario) enforce(t *testing.T, overlay bool) {
 	dir := t.TempDir()
-	pol, logs := filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "log")
-	if err := os.WriteFile(pol, s.policy, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"run", "--policy", pol, "--log", logs}
+	o := agent.RunOptions{LogDir: filepath.Join(dir, "log")}
+	mode := ""
 	if s.observe {
-		args = append(args, "--mode", "observe")
+		mode = "observe"
 	}
+	o.Tables = gated.Policy(t, s.policy, mode, !s.host)
 	self := "/usr/local/bin/" + actName
 	if s.host {
 		self = filepath.Join(dir, actName)
@@ -93,26 +92,25 @@ func (s *scenario) enforce(t *testing.T, overlay bool) {
 		if overlay {
 			root = mountOverlay(t, dir, root)
 		}
-		args = append(args, "--root", root)
+		o.Root = root
 		for _, f := range s.files {
 			if f.volume {
-				args = append(args, "--volume", filepath.Join(dir, "volume", f.path)+":"+f.path)
+				o.Volumes = append(o.Volumes, agent.Volume{Source: filepath.Join(dir, "volume", f.path), Target: f.path})
 			}
 		}
 	}
-	args = append(append(args, "--"), s.via...)
-	args = append(args, self)
+	o.Argv = append(append(o.Argv, s.via...), self)
 	for _, st := range s.steps {
-		args = append(args, st.line)
+		o.Argv = append(o.Argv, st.line)
 	}
-	cmd := exec.Command(nodeAgent, args...)
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("node-agent %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), said.String())
+	var said strings.Builder
+	o.Denied = func(d *audit.Decision) {
+		fmt.Fprintf(&said, "%s %s %s by %s (rule %s)\n", d.Verdict, d.Action, d.Subject, d.Process.Comm, d.Rule)
 	}
-	ends := parseEnds(out.String())
-	recs := readLog(t, logs)
+	res := suite.Run(t, o)
+	res.Ended(t, 0)
+	ends := parseEnds(res.Output)
+	recs := readLog(t, o.LogDir)
 	for i, st := range s.steps {
 		if ends[i] != st.end && (st.end != wouldDeny || ends[i] != "ok") {
 			t.Errorf("%s: ended with %q, want %s", st.line, ends[i], st.end)
@@ -122,10 +120,7 @@ func (s *scenario) enforce(t *testing.T, overlay bool) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("node-agent said:\n%s", said.String())
-	}
-	if b, err := exec.Command(nodeAgent, "audit", "verify", logs).CombinedOutput(); err != nil {
-		t.Errorf("audit verify: %v\n%s", err, b)
+		t.Logf("the program said:\n%s\ndenials:\n%s", res.Output, said.String())
 	}
 }
 

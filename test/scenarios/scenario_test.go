@@ -142,5 +142,5 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == actName {
 		os.Exit(act(os.Args[1:]))
 	}
-	os.Exit(m.Run())
+	os.Exit(suite.Main(m))
 }
