@@ -65,18 +65,6 @@ func (g *guard) stop() error {
 	return errors.Join(g.pipe.Close(), <-g.ended)
 }
 
-// leave is stop without waiting: the guard detaches what it alone holds by now.
-// For each program the kernel waits until no task can be in it, a second or more
-// for all. Nothing gated may be left.
-func (g *guard) leave() error {
-	select {
-	case err := <-g.ended:
-		return errors.Join(err, g.pipe.Close())
-	default:
-		return g.pipe.Close()
-	}
-}
-
 // Guard waits until its parent closes the pipe on standard input, then kills
 // and removes the cgroup if it is still there.
 func Guard(dir string) error {

@@ -70,7 +70,7 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 		if r.gate, err = loader.Load(ctx, loader.Options{Logger: o.Logger}); err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, r.close()) }()
+		defer func() { err = errors.Join(err, r.gate.Close()) }()
 	}
 
 	host, _ := os.Hostname()
@@ -120,13 +120,14 @@ func (r *run) prepare() error {
 	if err != nil {
 		return err
 	}
+	start := &audit.AgentStart{Version: r.opts.Version, LSM: lsms, Kernel: KernelRelease(), PID: uint32(os.Getpid())}
 	if r.opts.Gate != nil {
 		if r.base, err = r.gate.Rest(); err != nil {
 			return err
 		}
+		start.CPUs = auditCounters(r.base)
 		r.rec.From(r.base)
 	}
-	start := &audit.AgentStart{Version: r.opts.Version, LSM: lsms, Kernel: KernelRelease(), PID: uint32(os.Getpid()), CPUs: auditCounters(r.base)}
 	if err := r.log.Append(start); err != nil {
 		return fmt.Errorf("append start: %w", err)
 	}
@@ -290,10 +291,10 @@ func (r *run) balance(ctx context.Context, res *RunResult) error {
 }
 
 // discard removes what the run made outside its log. A task that could not be
-// killed is denied everything afterwards.
+// killed is denied everything afterwards, as long as the programs stay.
 func (r *run) discard() error {
 	var errs []error
-	if r.guard != nil && r.opts.Gate != nil {
+	if r.guard != nil {
 		errs = append(errs, r.guard.stop())
 		r.guard = nil
 	}
@@ -306,16 +307,6 @@ func (r *run) discard() error {
 		r.slot = nil
 	}
 	return errors.Join(errs...)
-}
-
-// close ends the enforcement of programs that Run loaded. While the guard holds
-// them it takes no time here.
-func (r *run) close() error {
-	err := r.gate.Close()
-	if r.guard != nil {
-		err = errors.Join(err, r.guard.leave())
-	}
-	return err
 }
 
 // sweep removes the cgroups of runs whose process is gone, guard and all.

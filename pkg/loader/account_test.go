@@ -15,10 +15,10 @@ const (
 	pageSize = 4096
 )
 
-// balance holds the kernel's totals against what came out of the ring: every
-// number up to the last came once or is lost, and every decision is counted,
-// came, or is lost.
-func balance(t *testing.T, stats []CPUStats, es []*Event) {
+// balance holds the kernel's totals since base against what came out of the
+// ring: every number up to the last came once or is lost, and every decision is
+// counted, came, or is lost.
+func balance(t *testing.T, base, stats []CPUStats, es []*Event) {
 	t.Helper()
 	came := map[uint32]map[uint64]bool{}
 	for _, e := range es {
@@ -30,17 +30,17 @@ func balance(t *testing.T, stats []CPUStats, es []*Event) {
 		}
 		came[e.CPU][e.Seq] = true
 	}
-	for _, s := range stats {
+	for i, s := range Since(stats, base) {
 		got := came[uint32(s.CPU)]
 		gaps := uint64(0)
-		for n := uint64(1); n <= s.Seq; n++ {
+		for n := base[i].Seq + 1; n <= stats[i].Seq; n++ {
 			if !got[n] {
 				gaps++
 			}
 		}
 		delete(came, uint32(s.CPU))
 		if gaps != s.Lost {
-			t.Errorf("CPU %d: %d numbers up to %d are missing, %d declared lost", s.CPU, gaps, s.Seq, s.Lost)
+			t.Errorf("CPU %d: %d numbers up to %d are missing, %d declared lost", s.CPU, gaps, stats[i].Seq, s.Lost)
 		}
 		if uint64(len(got)) != s.Emitted || s.Seq != s.Emitted+s.Lost || s.Decisions != s.Counted+s.Emitted+s.Lost {
 			t.Errorf("CPU %d: %d events came of %+v", s.CPU, len(got), s)
@@ -54,7 +54,7 @@ func balance(t *testing.T, stats []CPUStats, es []*Event) {
 // TestOverflow: with a ring of one page and nobody reading, what does not fit
 // is lost, and the gaps say exactly how much. Allows leave room for denials.
 func TestOverflow(t *testing.T) {
-	g := ownGate(t, Options{RingBytes: pageSize})
+	g, base := smallRing.atRest(t)
 	dir := t.TempDir()
 	a, b := file(t, dir, "a"), file(t, dir, "b")
 	n, _ := install(t, g, fmt.Sprintf(auditIt, a))
@@ -64,7 +64,7 @@ func TestOverflow(t *testing.T) {
 	if ok, _ := c.tally("many 100 %s", a); ok != 100 {
 		t.Errorf("%d of 100 allowed: a full ring changes no verdict", ok)
 	}
-	before := total(t, g)
+	before := totalSince(t, g, base)
 	if before.Lost == 0 || before.LostShare != before.Lost {
 		t.Errorf("after allows only: %+v; want losses, all of them beyond the allows' share", before)
 	}
@@ -81,11 +81,11 @@ func TestOverflow(t *testing.T) {
 	} else {
 		t.Logf("%d allows and %d denials fit, of 100 each", len(about(es, a)), d)
 	}
-	after := total(t, g)
+	after := totalSince(t, g, base)
 	if after.Lost <= before.Lost || after.LostShare != before.LostShare || after.Denied < 100 {
 		t.Errorf("after denials: %+v, before: %+v", after, before)
 	}
-	balance(t, stats, es)
+	balance(t, base, stats, es)
 	if after.Counted != 0 || after.Decisions < 200 {
 		t.Errorf("%+v", after)
 	}
@@ -99,12 +99,12 @@ func TestOverflow(t *testing.T) {
 	if len(about(again, b)) != 1 {
 		t.Errorf("events after draining: %s", list(again))
 	}
-	balance(t, stats, append(es, again...))
+	balance(t, base, stats, append(es, again...))
 }
 
 // TestAuditLossDeny: under onAuditLoss: deny nothing happens unrecorded.
 func TestAuditLossDeny(t *testing.T) {
-	g := ownGate(t, Options{RingBytes: pageSize})
+	g, _ := smallRing.atRest(t)
 	dir := t.TempDir()
 	a, b := file(t, dir, "a"), file(t, dir, "b")
 	src := fmt.Sprintf("version: 1\nbaseline: none\nonAuditLoss: deny\nrules:\n  - {action: file.*, path: {equals: %s}, decision: audit}\n"+
@@ -248,7 +248,7 @@ func TestCountedSwap(t *testing.T) {
 
 // TestCountedFull: without room to count, every allow is recorded.
 func TestCountedFull(t *testing.T) {
-	g := ownGate(t, Options{CountedEntries: 4})
+	g, base := fewCounts.atRest(t)
 	dir := t.TempDir()
 	gr := newGroup(t, cgroupRoot)
 	n, _ := install(t, g, "version: 1\nbaseline: none\nrules:\n  - {id: all, action: file.*, path: \"/**\", decision: allow}\n")
@@ -265,7 +265,7 @@ func TestCountedFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	es := drain(t, g)
-	balance(t, stats, es)
+	balance(t, base, stats, es)
 	entries := map[string]int{}
 	for _, e := range es {
 		entries[string(e.Subject)]++
@@ -334,7 +334,7 @@ func TestRuleCounts(t *testing.T) {
 
 // TestDrainUnderLoad: draining ends though decisions come faster than it reads.
 func TestDrainUnderLoad(t *testing.T) {
-	g := ownGate(t, Options{RingBytes: 1 << 16})
+	g, _ := fewCounts.atRest(t)
 	f := file(t, t.TempDir(), "f")
 	n, _ := install(t, g, denyAll)
 	gr := newGroup(t, cgroupRoot)

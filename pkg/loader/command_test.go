@@ -23,7 +23,7 @@ const busybox = "/bin/busybox"
 // TestCommand: what is executed with which arguments, in ways that a shell does
 // not execute programs. Every denial is recorded once, by the hook that made it.
 func TestCommand(t *testing.T) {
-	g := ownGate(t, Options{})
+	g, base := plain.atRest(t)
 	dir := t.TempDir()
 	b, err := os.ReadFile(busybox)
 	if err != nil {
@@ -92,7 +92,7 @@ rules:
 	if err != nil {
 		t.Fatal(err)
 	}
-	balance(t, stats, append(es, drain(t, g)...))
+	balance(t, base, stats, append(es, drain(t, g)...))
 }
 
 // TestCommandRace: a thread that rewrites the arguments while they are executed

@@ -179,10 +179,14 @@ func (g *Gate) attach(ctx context.Context) error {
 
 // Close detaches every program: enforcement ends. Armed tasks run ungated afterwards.
 func (g *Gate) Close() error {
-	var errs []error
-	for _, l := range g.links {
-		errs = append(errs, l.Close())
+	// At once: for each the kernel waits until no task can be in the program,
+	// and one wait does for all.
+	errs := make([]error, len(g.links))
+	var wg sync.WaitGroup
+	for i, l := range g.links {
+		wg.Go(func() { errs[i] = l.Close() })
 	}
+	wg.Wait()
 	g.links = nil
 	if g.reader != nil {
 		errs = append(errs, g.reader.Close())

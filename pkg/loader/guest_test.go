@@ -33,9 +33,12 @@ func TestMain(m *testing.M) {
 		os.Exit(childMain(os.Stdin, os.Stdout))
 	}
 	code := m.Run()
-	if shared.gate != nil {
-		if err := shared.gate.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, "close the shared gate:", err)
+	for _, sh := range shared {
+		if sh.gate == nil {
+			continue
+		}
+		if err := sh.gate.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "close a shared gate:", err)
 			code = 1
 		}
 	}
@@ -51,23 +54,51 @@ func needGuest(t *testing.T) {
 	}
 }
 
-var shared struct {
-	once sync.Once
-	gate *Gate
-	err  error
+// loads are the gates that tests share: loading takes seconds under emulation.
+type loads struct {
+	options Options
+	once    sync.Once
+	gate    *Gate
+	err     error
 }
 
-// sharedGate is one load for all tests that need no load of their own: loading
-// takes seconds under emulation. What an earlier test left in its ring is gone.
+// The options by which tests differ. In a small ring little fits; where little
+// fits the map of counted allows the ring has a middling size.
+var (
+	plain     = &loads{}
+	smallRing = &loads{options: Options{RingBytes: pageSize}}
+	fewCounts = &loads{options: Options{RingBytes: 1 << 16, CountedEntries: 4}}
+	shared    = []*loads{plain, smallRing, fewCounts}
+)
+
+// sharedGate is one load for all tests that need no load of their own. What an
+// earlier test left in its ring is gone.
 func sharedGate(t *testing.T) *Gate {
 	t.Helper()
+	g := plain.get(t)
+	drain(t, g)
+	return g
+}
+
+func (l *loads) get(t *testing.T) *Gate {
+	t.Helper()
 	needGuest(t)
-	shared.once.Do(func() { shared.gate, shared.err = Load(context.Background(), Options{}) })
-	if shared.err != nil {
-		t.Fatal(shared.err)
+	l.once.Do(func() { l.gate, l.err = Load(context.Background(), l.options) })
+	if l.err != nil {
+		t.Fatal(l.err)
 	}
-	drain(t, shared.gate)
-	return shared.gate
+	return l.gate
+}
+
+// atRest is the gate and where its counters begin.
+func (l *loads) atRest(t *testing.T) (*Gate, []CPUStats) {
+	t.Helper()
+	g := l.get(t)
+	base, err := g.Rest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, base
 }
 
 func ownGate(t *testing.T, o Options) *Gate {
@@ -303,14 +334,16 @@ func file(t *testing.T, dir, name string) string {
 	return p
 }
 
-func total(t *testing.T, g *Gate) CPUStats {
+func total(t *testing.T, g *Gate) CPUStats { return totalSince(t, g, nil) }
+
+func totalSince(t *testing.T, g *Gate, base []CPUStats) CPUStats {
 	t.Helper()
 	stats, err := g.Stats()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var s CPUStats
-	for _, c := range stats {
+	for _, c := range Since(stats, base) {
 		s.Seq += c.Seq
 		s.Decisions += c.Decisions
 		s.Counted += c.Counted

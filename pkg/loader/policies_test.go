@@ -31,80 +31,58 @@ func large(allow string) string {
 	return b.String()
 }
 
+// TestLoadClose: of two gates each has its say; a closed one has none any more,
+// and has let go of everything.
 func TestLoadClose(t *testing.T) {
-	needGuest(t)
+	stays := sharedGate(t)
 	dir := t.TempDir()
 	a, b, other := file(t, dir, "a"), file(t, dir, "b"), file(t, dir, "c")
 	all := "version: 1\nbaseline: none\nrules:\n  - action: file.*\n    path: {in: [%s, %s]}\n    decision: allow\n"
-	first, second := ownGate(t, Options{}), ownGate(t, Options{})
-	gr := newGroup(t, cgroupRoot)
-	n1, _ := install(t, first, fmt.Sprintf(all, b, other))
-	n2, _ := install(t, second, fmt.Sprintf(all, a, other))
-	bind(t, first, gr, BindAny, n1)
-	bind(t, second, gr, BindAny, n2)
-	c := startChild(t, gr)
-	c.want("EACCES", "open %s", a)
-	c.want("EACCES", "open %s", b)
-	c.want("ok", "open %s", other)
-
-	// Without the first load its denials are gone; the second goes on.
-	if err := first.Release(n1); err != nil {
-		t.Fatal(err)
-	}
-	c.want("EACCES", "open %s", other) // a released slot denies everything
-	for _, l := range first.links {
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	first.links = nil
-	c.want("ok", "open %s", a)
-	c.want("ok", "open %s", other)
-	c.want("EACCES", "open %s", b)
-	for _, l := range second.links {
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	second.links = nil
-	c.want("ok", "open %s", b)
-}
-
-// TestCloseEnds: a closed gate has let go of everything.
-func TestCloseEnds(t *testing.T) {
-	needGuest(t)
-	fds := func() int {
+	n2, _ := install(t, stays, fmt.Sprintf(all, a, other))
+	descriptors := func() int {
 		es, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return len(es)
 	}
-	g, err := Load(t.Context(), Options{})
+	before := descriptors()
+	first, err := Load(t.Context(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.InstallPolicy(compile(t, only("/a"))); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Close(); err != nil {
-		t.Fatal(err)
-	}
-	before := fds()
-	g, err = Load(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := g.InstallPolicy(compile(t, only("/a"))); err != nil {
-		t.Fatal(err)
-	}
-	if fds() <= before {
+	defer first.Close()
+	if descriptors() <= before {
 		t.Errorf("a gate holds no descriptors")
 	}
-	if err := g.Close(); err != nil {
+	gr := newGroup(t, cgroupRoot)
+	n1, err := first.InstallPolicy(compile(t, fmt.Sprintf(all, b, other)))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if n := fds(); n != before {
+	bind(t, first, gr, BindAny, n1)
+	bind(t, stays, gr, BindAny, n2)
+	c := startChild(t, gr)
+	c.want("EACCES", "open %s", a)
+	c.want("EACCES", "open %s", b)
+	c.want("ok", "open %s", other)
+
+	// Without the first load its denials are gone; the other goes on.
+	if err := first.Release(n1); err != nil {
+		t.Fatal(err)
+	}
+	c.want("EACCES", "open %s", other) // a released slot denies everything
+	if _, err := first.InstallPolicy(compile(t, only("/a"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.want("ok", "open %s", a)
+	c.want("ok", "open %s", other)
+	c.want("EACCES", "open %s", b)
+	c.done() //nolint:errcheck // it was denied what it needs to end well
+	if n := descriptors(); n != before {
 		t.Errorf("%d descriptors after Close, %d before Load", n, before)
 	}
 }
@@ -258,7 +236,7 @@ func TestReleasedSlotDenies(t *testing.T) {
 // writing, one by its rule for reading, the other by its rule for writing. A
 // mixture of the two would allow it.
 func TestReplaceAtomic(t *testing.T) {
-	g := ownGate(t, Options{RingBytes: 1 << 16})
+	g, _ := fewCounts.atRest(t)
 	f := file(t, t.TempDir(), "f")
 	src := func(read, write string) string {
 		return fmt.Sprintf("version: 1\nbaseline: none\nrules:\n  - {id: r, action: file.read, path: {equals: %s}, decision: %s}\n"+

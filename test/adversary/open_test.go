@@ -40,7 +40,7 @@ func TestSurvivor(t *testing.T) {
 	e := lay(t, "")
 	out := e.dir + "/job/out"
 	e.process(t, nil, "--", e.adv, "survive", e.secret, out)
-	if s := wait(out, 15*time.Second); s == "read\n" {
+	if s := wait(out, 3*time.Second); s == "read\n" {
 		t.Errorf("a child outside the run's cgroup read the secret after the run")
 	}
 }
@@ -85,7 +85,7 @@ func TestScratch(t *testing.T) {
 
 type cloneArgs struct{ flags, pidfd, childTid, parentTid, exitSignal, stack, stackSize, tls, setTid, setTidSize, cgroup uint64 }
 
-// survive leaves a child in the root cgroup that reads secret when the run is long over.
+// survive leaves a child in the root cgroup that tries to read secret until the run is long over.
 func survive(secret, out string) error {
 	dir, err := unix.Open("/sys/fs/cgroup", unix.O_PATH, 0)
 	if err != nil {
@@ -96,20 +96,20 @@ func survive(secret, out string) error {
 		return prepare(err)
 	}
 	path, _ := unix.BytePtrFromString(secret)
-	said := []byte("denied\n")
 	okay := []byte("read\n")
-	ts := unix.Timespec{Sec: 6}
+	ts := unix.Timespec{Nsec: 100_000_000}
 	a := cloneArgs{flags: 0x200000000, exitSignal: uint64(unix.SIGCHLD), cgroup: uint64(dir)}
 	cwd := unix.AT_FDCWD
 	pid, _, no := syscall.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a), 0)
 	if no == 0 && pid == 0 {
-		syscall.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
-		_, _, no := syscall.RawSyscall6(unix.SYS_OPENAT, uintptr(cwd), uintptr(unsafe.Pointer(path)), unix.O_RDONLY, 0, 0, 0)
-		b := okay
-		if no != 0 {
-			b = said
+		for range 600 {
+			_, _, no := syscall.RawSyscall6(unix.SYS_OPENAT, uintptr(cwd), uintptr(unsafe.Pointer(path)), unix.O_RDONLY, 0, 0, 0)
+			if no == 0 {
+				syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&okay[0])), uintptr(len(okay)))
+				break
+			}
+			syscall.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
 		}
-		syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 	}
 	if no != 0 {
@@ -244,7 +244,11 @@ func exhaust(dir string) error {
 	}
 	short := dir + "/short"
 	n := 0
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); n++ {
+	busy := 8 * time.Second
+	if long() {
+		busy = 60 * time.Second
+	}
+	for end := time.Now().Add(busy); time.Now().Before(end); n++ {
 		fd, err := unix.Open(short, unix.O_RDONLY, 0)
 		if err != nil {
 			shortRefused.Add(1)
