@@ -10,11 +10,12 @@
 
 static __always_inline long byte_step(struct pass *m, u32 size)
 {
-	u32 c = m->classes[m->buf[m->pos & (PATH_END - 1)]];
-	u64 ix = m->off + ((u64)m->state << 6) + (c << 1);
+	struct tables *t = m->t;
+	u32 c = m->classes[m->buf[t->pos & (PATH_END - 1)]];
+	u64 ix = t->off + ((u64)t->state << 6) + (c << 1);
 
-	m->state = *(const u16 *)(m->blob + (ix & COLUMN_MASK(size)));
-	m->pos++;
+	t->state = *(const u16 *)(m->blob + (ix & COLUMN_MASK(size)));
+	t->pos++;
 	return 0;
 }
 
@@ -30,10 +31,11 @@ static long byte_large(u32 i, struct pass *m)
 
 static __always_inline long sparse_byte(struct pass *m, u32 size)
 {
-	u32 c = m->classes[m->buf[m->pos & (PATH_END - 1)]];
+	struct tables *t = m->t;
+	u32 c = m->classes[m->buf[t->pos & (PATH_END - 1)]];
 
-	m->state = sparse_step(m->blob, m->off, m->state, c, size);
-	m->pos++;
+	t->state = sparse_step(m->blob, t->off, t->state, c, size);
+	t->pos++;
 	return 0;
 }
 
@@ -47,21 +49,17 @@ static long sparse_byte_large(u32 i, struct pass *m)
 	return sparse_byte(m, TABLE_LARGE);
 }
 
-static __always_inline u32 feed(const u8 *blob, const u8 *buf, u32 pos, u32 len, u32 state, u32 size)
+static __always_inline u32 feed(const u8 *blob, struct tables *t, const u8 *buf, u32 pos, u32 len, u32 state, u32 size)
 {
-	const struct table_header *h = (const struct table_header *)blob;
-	const struct automaton *au = &h->automata[KIND_COMMAND];
-	struct pass m = {
-		.blob = blob,
-		.classes = blob + TABLE_CLASSES + 256 * KIND_COMMAND,
-		.buf = buf,
-		.pos = pos,
-		.state = state,
-		.off = au->off,
-	};
+	const struct automaton *au = &((const struct table_header *)blob)->automata[KIND_COMMAND];
+	struct pass m = {.blob = blob, .buf = buf, .t = t};
 
-	if (state == STATE_START)
-		m.state = au->start;
+	if (!blob)
+		return STATE_START;
+	m.classes = blob + TABLE_CLASSES + 256 * KIND_COMMAND;
+	pass_begin(t, au, pos);
+	if (state != STATE_START)
+		t->state = state;
 	if (au->encoding == ENCODING_DENSE) {
 		if (size == TABLE_SMALL)
 			bpf_loop(len, byte_small, &m, 0);
@@ -75,30 +73,24 @@ static __always_inline u32 feed(const u8 *blob, const u8 *buf, u32 pos, u32 len,
 	} else {
 		return STATE_START;
 	}
-	return m.state;
+	return t->state;
 }
 
 /* The state of the command classifier behind len more bytes, of PATH_END that are there. */
 static __noinline u32 command_feed(struct tables *t, const u8 *buf, u32 pos, u32 len, u32 state)
 {
-	if (t->large)
-		return feed(t->large, buf, pos, len, state, TABLE_LARGE);
-	if (t->small)
-		return feed(t->small, buf, pos, len, state, TABLE_SMALL);
-	return STATE_START;
+	if (likely(t->place < PLACE_LARGE))
+		return feed(small_blob(t->place), t, buf, pos, len, state, TABLE_SMALL);
+	return feed(large_blob(t->place), t, buf, pos, len, state, TABLE_LARGE);
 }
 
 static __always_inline u32 class_in(const u8 *blob, u32 state, u32 size)
 {
-	const struct table_header *h = (const struct table_header *)blob;
-	const struct automaton *au = &h->automata[KIND_COMMAND];
-	u32 index;
+	const struct automaton *au = &((const struct table_header *)blob)->automata[KIND_COMMAND];
 
-	if (au->encoding == ENCODING_SPARSE)
-		index = sparse_says(blob, au->off, state, size);
-	else
-		index = dense_says(blob, au->off, state, size);
-	return row_at(blob, index, size)->class;
+	if (!blob)
+		return 0;
+	return row_at(blob, row_index(blob, au, state, size), size)->class;
 }
 
 /* The class of a command whose last byte led to the state. */
@@ -106,18 +98,21 @@ static __noinline u32 command_class(struct tables *t, u32 state)
 {
 	if (state == STATE_START)
 		return 0;
-	if (t->large)
-		return class_in(t->large, state, TABLE_LARGE);
-	if (t->small)
-		return class_in(t->small, state, TABLE_SMALL);
-	return 0;
+	if (likely(t->place < PLACE_LARGE))
+		return class_in(small_blob(t->place), state, TABLE_SMALL);
+	return class_in(large_blob(t->place), state, TABLE_LARGE);
 }
 
 static __always_inline void settle_in(const u8 *blob, u32 class, struct outcome *o, u32 size)
 {
 	u64 ix = o->vector + 2 * (u64) class;
-	const struct verdict_row *row = row_at(blob, *(const u16 *)(blob + (ix & COLUMN_MASK(size))), size);
+	const struct verdict_row *row;
 
+	if (!blob) {
+		o->allow = 0;
+		return;
+	}
+	row = row_at(blob, *(const u16 *)(blob + (ix & COLUMN_MASK(size))), size);
 	o->rule = row->rule;
 	o->allow = row->decision == 1;
 	o->flags = row->flags | (o->flags & ROW_LAUNCHER);
@@ -129,11 +124,9 @@ static __noinline int command_settle(struct tables *t, u32 class, struct outcome
 {
 	if (o->cond != COND_COMMAND)
 		return 0;
-	if (t->large)
-		settle_in(t->large, class, o, TABLE_LARGE);
-	else if (t->small)
-		settle_in(t->small, class, o, TABLE_SMALL);
+	if (likely(t->place < PLACE_LARGE))
+		settle_in(small_blob(t->place), class, o, TABLE_SMALL);
 	else
-		o->allow = 0;
+		settle_in(large_blob(t->place), class, o, TABLE_LARGE);
 	return 0;
 }

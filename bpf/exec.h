@@ -69,21 +69,20 @@ static __always_inline void decide_entry(struct act *x, struct armed_task *a)
 	if (x->d->o.rule == RULE_UNRESOLVABLE || x->d->o.rule == RULE_NO_POLICY || x->d->o.rule == RULE_INTERNAL ||
 	    (x->d->o.flags & ROW_FLOOR && !x->d->o.allow))
 		return;
-	if (entry_free(a, x->t.entrypoint))
+	if (entry_free(a, x->t->entrypoint))
 		builtin(x, RULE_ENTRYPOINT, 1);
 }
 
 /* What the tables call the program in the slot. A class under other tables says nothing any more. */
 static __always_inline void classify_executable(struct act *x, struct armed_task *a)
 {
-	struct outcome o = {};
-
-	match(&x->t, x->s, x->d->pos, KIND_EXE, &o);
-	if (a->exe_table != x->t.id) {
+	x->d->found.class = 0;
+	match(x->t, x->s, x->d->pos, KIND_EXE, &x->d->found);
+	if (a->exe_table != x->t->id) {
 		a->exe_class = 0;
-		a->exe_table = x->t.id;
+		a->exe_table = x->t->id;
 	}
-	a->pend_class = o.class;
+	a->pend_class = x->d->found.class;
 }
 
 /*
@@ -101,13 +100,13 @@ static __always_inline u32 pending_command(struct act *x, struct armed_task *a, 
 		builtin(x, RULE_INTERNAL, 0);
 	if (x->d->o.cond != COND_COMMAND)
 		return pend;
-	if (x->d->o.allow || (x->t.flags & TABLE_OBSERVE) || entry_free(a, x->t.entrypoint)) {
+	if (x->d->o.allow || (x->t->flags & TABLE_OBSERVE) || entry_free(a, x->t->entrypoint)) {
 		if (!first)
 			return pend | PEND_INTERPRETER;
 		if (save_command(x, bprm))
 			return PEND_COMMAND;
 	}
-	command_settle(&x->t, 0, &x->d->o);
+	command_settle(x->t, 0, &x->d->o);
 	return pend;
 }
 
@@ -126,12 +125,10 @@ static __noinline int gate_exec(struct armed_task *a, struct linux_binprm *bprm)
 	if (!act_begin(&x, a, KIND_EXEC, HOOK_BPRM_CHECK))
 		return -EACCES;
 	x.d->no_deleted = 1;
-	if (!tables_for(a, &x.t)) {
-		builtin(&x, RULE_NO_POLICY, 0);
-	} else if (!judge_path(&x, &r)) {
+	if (!judge_path(&x, &r)) {
 		builtin(&x, RULE_UNRESOLVABLE, 0);
 	} else {
-		u32 launcher = x.d->o.flags & ROW_LAUNCHER && x.t.entrypoint == ENTRYPOINT_CHAIN;
+		u32 launcher = x.d->o.flags & ROW_LAUNCHER && x.t->entrypoint == ENTRYPOINT_CHAIN;
 
 		a->pend_exe = x.d->o.hash;
 		classify_executable(&x, a);
@@ -164,9 +161,9 @@ static __always_inline void exec_committed(struct armed_task *a)
 static __noinline int judge_program(struct act *x, struct command *c, struct words *w)
 {
 	subject_saved(x, c);
-	if (!match(&x->t, x->s, x->d->pos, KIND_EXEC, &x->d->o))
+	if (!match(x->t, x->s, x->d->pos, KIND_EXEC, &x->d->o))
 		builtin(x, RULE_NO_POLICY, 0);
-	command_settle(&x->t, command_of(&x->t, c->path, x->d->pos, w, w->from), &x->d->o);
+	command_settle(x->t, command_of(x->t, c->path, x->d->pos, w, w->from), &x->d->o);
 	decide_entry(x, x->task);
 	return finish(x);
 }
@@ -182,7 +179,7 @@ static __noinline int judge_interpreter(struct act *x, struct linux_binprm *bprm
 
 	if (!judge_path(x, &r))
 		builtin(x, RULE_UNRESOLVABLE, 0);
-	command_settle(&x->t, command_of(&x->t, x->s->buf, x->d->pos, w, w->name), &x->d->o);
+	command_settle(x->t, command_of(x->t, x->s->buf, x->d->pos, w, w->name), &x->d->o);
 	decide_entry(x, x->task);
 	return finish(x);
 }
@@ -208,9 +205,6 @@ static __noinline int gate_command(struct armed_task *a, struct linux_binprm *bp
 	x.d->no_deleted = 1;
 	if (!c || !w) {
 		builtin(&x, RULE_INTERNAL, 0);
-		ret = finish(&x);
-	} else if (!tables_for(a, &x.t)) {
-		builtin(&x, RULE_NO_POLICY, 0);
 		ret = finish(&x);
 	} else {
 		if (pend & PEND_COMMAND)

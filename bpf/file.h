@@ -29,6 +29,43 @@ static __always_inline void subject_none(struct act *x)
 	x->d->class = CLASS_NO_PATH;
 }
 
+/*
+ * The verdict on the subject in the slot, and on the second kind of action where
+ * there is one. One call of match() for both, whose number is read from the slot:
+ * the verifier goes through it once.
+ */
+static __noinline int match_kinds(struct act *x)
+{
+	struct deed *d = x->d;
+	struct bpf_iter_num it;
+	int *i;
+
+	d->also = 0;
+	bpf_iter_num_new(&it, 0, 2);
+	while ((i = bpf_iter_num_next(&it))) {
+		u32 also = FRESH(d->also), kind = d->action;
+
+		if (also)
+			kind = d->also_read ? KIND_READ : KIND_WRITE;
+		if (!match(x->t, x->s, d->pos, kind, &d->found)) {
+			if (!also)
+				builtin(x, RULE_NO_POLICY, 0);
+			break;
+		}
+		if (!also) {
+			d->o = d->found;
+		} else if (!d->found.allow && (d->also_write || (d->found.flags & ROW_MATCHED))) {
+			d->o = d->found;
+			d->action = kind;
+		}
+		if (also || !(d->also_read || d->also_write) || !d->o.allow)
+			break;
+		d->also = 1;
+	}
+	bpf_iter_num_destroy(&it);
+	return 0;
+}
+
 /* The path's verdict in x->d->o; 0 when the object is the kernel's own business. */
 static __always_inline int judge_path(struct act *x, struct request *r)
 {
@@ -63,20 +100,7 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 	} else if (x->d->no_deleted && !dentry->d_hash.pprev) {
 		subject_none(x);
 	}
-	if (!match(&x->t, x->s, x->d->pos, x->d->action, &x->d->o)) {
-		builtin(x, RULE_NO_POLICY, 0);
-		return 1;
-	}
-	if ((r->also_read || r->also_write) && x->d->o.allow) {
-		u32 kind = r->also_read ? KIND_READ : KIND_WRITE;
-		struct outcome also = {};
-
-		if (match(&x->t, x->s, x->d->pos, kind, &also) && !also.allow &&
-		    (r->also_write || (also.flags & ROW_MATCHED))) {
-			x->d->o = also;
-			x->d->action = kind;
-		}
-	}
+	match_kinds(x);
 	return 1;
 }
 
@@ -90,10 +114,9 @@ static __noinline int gate_path(struct armed_task *a, struct request *r)
 	x.d->requested = r->requested;
 	x.d->repeat = r->repeat;
 	x.d->no_deleted = r->no_deleted;
-	if (!tables_for(a, &x.t)) {
-		builtin(&x, RULE_NO_POLICY, 0);
-		ret = finish(&x);
-	} else if (judge_path(&x, r)) {
+	x.d->also_read = r->also_read;
+	x.d->also_write = r->also_write;
+	if (judge_path(&x, r)) {
 		a->mount = 0; /* see notes.h */
 		ret = finish(&x);
 	}

@@ -56,10 +56,18 @@ struct {
 	__type(value, struct words);
 } words SEC(".maps");
 
-/* slot -> policy tables, swapped whole. */
+/* slot -> the place of its tables now, plus 1; 0: none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, u32);
+	__type(value, u32);
+} places SEC(".maps");
+
+/* place -> policy tables. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, SLOTS_SMALL);
+	__uint(max_entries, PLACES_SMALL);
 	__type(key, u32);
 	__array(values, struct {
 		__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -69,10 +77,10 @@ struct {
 	});
 } policies_small SEC(".maps");
 
-/* slot - SLOT_LARGE -> policy tables of the large class. */
+/* place - PLACE_LARGE -> policy tables of the large class. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, SLOTS_LARGE);
+	__uint(max_entries, PLACES_LARGE);
 	__type(key, u32);
 	__array(values, struct {
 		__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -82,10 +90,10 @@ struct {
 	});
 } policies_large SEC(".maps");
 
-/* slot -> decisions per rule number. */
+/* place -> decisions per rule number. One element more: see Gate.wait. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, SLOTS_SMALL + SLOTS_LARGE);
+	__uint(max_entries, PLACES_SMALL + PLACES_LARGE + 1);
 	__type(key, u32);
 	__array(values, struct {
 		__uint(type, BPF_MAP_TYPE_ARRAY);

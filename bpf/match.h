@@ -8,6 +8,9 @@
 #pragma once
 #include "sparse.h"
 
+/* From memory: the verifier forgets what it knew of the value, and its ways meet again. */
+#define FRESH(lvalue) (*(volatile u32 *)&(lvalue))
+
 struct outcome {
 	u64 hash; /* of the subject */
 	u16 rule;
@@ -19,28 +22,35 @@ struct outcome {
 };
 
 /*
- * A policy's tables, looked up once per hook call. One pointer per size class,
- * the other one NULL: the verifier knows which size stands behind each.
+ * Which tables judge, and what of them and of the acting task matters to every
+ * match. No pointer to the tables: the verifier would go through all that
+ * follows once for each size class. A place's tables never change, so every look
+ * at them within one hook call finds the same ones.
  */
 struct tables {
-	const u8 *small;
-	const u8 *large;
-	u32 flags;
+	u32 place;
+	u32 flags; /* from here on: known from the first look on */
 	u32 entrypoint;
-	u64 id;
-	u32 exe;  /* class of the acting process's executable by these tables, 0: not known */
-	u32 name; /* class of the address's name, 0: none */
-};
-
-struct pass {
-	const u8 *blob;
-	const u8 *classes;
-	const u8 *buf;
+	u32 exe; /* class of the acting process's executable by these tables, 0: not known */
+	u64 id;	 /* 0: not looked at yet */
+	/* Known before: */
+	u64 exe_table; /* the tables that have a class for the executable */
+	u32 exe_class; /* ... and that class */
+	u32 name;      /* class of the address's name, 0: none */
+	/* The pass under way: */
 	u64 hash;
 	u32 pos;
 	u32 state;
 	u32 off;
 	u32 absorbing;
+};
+
+/* What a pass reads. Its numbers are in the tables' struct, in the slot: the verifier takes them as unknown at once. */
+struct pass {
+	const u8 *blob;
+	const u8 *classes;
+	const u8 *buf;
+	struct tables *t;
 };
 
 /* A state of the command classifier that has read nothing. */
@@ -66,14 +76,16 @@ static __always_inline u64 hash_word(u64 h, u64 w)
 
 static __always_inline long block(struct pass *m, u32 size)
 {
-	const u8 *p = m->buf + (m->pos & SUBJECT_MASK);
-	u32 state = m->state;
+	struct tables *t = m->t;
+	const u8 *p = m->buf + (t->pos & SUBJECT_MASK);
+	u32 state = t->state;
+	u64 hash;
 
-	m->hash = hash_word(m->hash, *(const u64 *)p);
-	m->hash = hash_word(m->hash, *(const u64 *)(p + 8));
-	if (state < m->absorbing) {
+	hash = hash_word(t->hash, *(const u64 *)p);
+	t->hash = hash_word(hash, *(const u64 *)(p + 8));
+	if (state < t->absorbing) {
 		const u8 *blob = m->blob, *classes = m->classes;
-		u32 off = m->off;
+		u32 off = t->off;
 
 #pragma unroll
 		for (int i = 0; i < TABLE_BLOCK; i++) {
@@ -82,9 +94,9 @@ static __always_inline long block(struct pass *m, u32 size)
 
 			state = *(const u16 *)(blob + (ix & COLUMN_MASK(size)));
 		}
-		m->state = state;
+		t->state = state;
 	}
-	m->pos += TABLE_BLOCK;
+	t->pos += TABLE_BLOCK;
 	return 0;
 }
 
@@ -98,25 +110,28 @@ static long block_large(u32 i, struct pass *m)
 	return block(m, TABLE_LARGE);
 }
 
-/* A quarter of a block: whole ones would have the verifier read four times as much. */
-#define SPARSE_BYTES (TABLE_BLOCK / 4)
+/* Part of a block: whole ones would have the verifier read many times as much. */
+#define SPARSE_BYTES 2
+#define SPARSE_STEPS (TABLE_BLOCK / SPARSE_BYTES)
 
 static __always_inline long sparse_bytes(u32 i, struct pass *m, u32 size)
 {
-	const u8 *p = m->buf + (m->pos & SUBJECT_MASK);
-	u32 state = m->state;
+	struct tables *t = m->t;
+	const u8 *p = m->buf + (t->pos & SUBJECT_MASK);
+	u32 state = t->state;
 
-	if (!(i % 4)) {
-		m->hash = hash_word(m->hash, *(const u64 *)p);
-		m->hash = hash_word(m->hash, *(const u64 *)(p + 8));
+	if (!(i % SPARSE_STEPS)) {
+		u64 hash = hash_word(t->hash, *(const u64 *)p);
+
+		t->hash = hash_word(hash, *(const u64 *)(p + 8));
 	}
-	if (state < m->absorbing) {
+	if (state < t->absorbing) {
 #pragma unroll
 		for (int k = 0; k < SPARSE_BYTES; k++)
-			state = sparse_step(m->blob, m->off, state, m->classes[p[k]], size);
-		m->state = state;
+			state = sparse_step(m->blob, t->off, state, m->classes[p[k]], size);
+		t->state = state;
 	}
-	m->pos += SPARSE_BYTES;
+	t->pos += SPARSE_BYTES;
 	return 0;
 }
 
@@ -130,40 +145,63 @@ static long sparse_large(u32 i, struct pass *m)
 	return sparse_bytes(i, m, TABLE_LARGE);
 }
 
-static __always_inline int tables_of(u32 slot, struct tables *t)
+/* The tables of a slot; what they are is seen when they are looked at. */
+static __always_inline void tables_of(u32 slot, struct tables *t)
 {
-	const struct table_header *h;
-	u32 zero = 0;
-	void *inner;
+	u32 *place = bpf_map_lookup_elem(&places, &slot);
 
-	t->small = NULL;
-	t->large = NULL;
-	if (slot < SLOT_LARGE) {
-		inner = bpf_map_lookup_elem(&policies_small, &slot);
-		if (!inner)
-			return 0;
-		h = bpf_map_lookup_elem(inner, &zero);
-		if (!h)
-			return 0;
-		t->small = (const u8 *)h;
-	} else {
-		slot -= SLOT_LARGE;
-		inner = bpf_map_lookup_elem(&policies_large, &slot);
-		if (!inner)
-			return 0;
-		h = bpf_map_lookup_elem(inner, &zero);
-		if (!h)
-			return 0;
-		t->large = (const u8 *)h;
-	}
-	if (h->magic != TABLE_MAGIC || h->version != TABLE_VERSION)
+	t->place = place ? *place - 1 : PLACE_NONE;
+	t->flags = 0;
+	t->entrypoint = 0;
+	t->exe = 0;
+	t->id = 0;
+	t->exe_table = 0;
+	t->exe_class = 0;
+	t->name = 0;
+}
+
+static __always_inline const u8 *small_blob(u32 place)
+{
+	void *inner = bpf_map_lookup_elem(&policies_small, &place);
+	u32 zero = 0;
+
+	if (!inner)
+		return NULL;
+	return bpf_map_lookup_elem(inner, &zero);
+}
+
+static __always_inline const u8 *large_blob(u32 place)
+{
+	u32 zero = 0, index = place - PLACE_LARGE;
+	void *inner = bpf_map_lookup_elem(&policies_large, &index);
+
+	if (!inner)
+		return NULL;
+	return bpf_map_lookup_elem(inner, &zero);
+}
+
+/* 0: no tables of this version. */
+static __always_inline int look_at(struct tables *t, const u8 *blob)
+{
+	const struct table_header *h = (const struct table_header *)blob;
+
+	if (!blob || h->magic != TABLE_MAGIC || h->version != TABLE_VERSION)
 		return 0;
+	t->id = h->id;
 	t->flags = h->flags;
 	t->entrypoint = h->entrypoint;
-	t->id = h->id;
-	t->exe = 0;
-	t->name = 0;
+	t->exe = t->exe_table == t->id ? t->exe_class : 0;
 	return 1;
+}
+
+/* Has the header's part of t filled in; 0: there are no tables. */
+static __noinline int tables_known(struct tables *t)
+{
+	if (t->id)
+		return 1;
+	if (t->place < PLACE_LARGE)
+		return look_at(t, small_blob(t->place));
+	return look_at(t, large_blob(t->place));
 }
 
 static __always_inline const struct verdict_row *row_at(const u8 *blob, u32 index, u32 size)
@@ -205,50 +243,64 @@ static __always_inline void settle(const u8 *blob, struct tables *t, u32 index, 
 	o->vector = row->vector;
 }
 
-static __always_inline int pass(const u8 *blob, struct tables *t, struct scratch *s, u32 pos, u32 kind,
-				struct outcome *o, u32 size)
+/* Points a pass at the subject and at the automaton's start. */
+static __always_inline void pass_begin(struct tables *t, const struct automaton *au, u32 pos)
 {
-	const struct table_header *h = (const struct table_header *)blob;
-	const struct automaton *au = &h->automata[kind & (KINDS - 1)];
-	struct pass m = {
-		.blob = blob,
-		.classes = blob + TABLE_CLASSES + 256 * (kind & (KINDS - 1)),
-		.buf = s->buf,
-		.hash = settings.hash_key[0],
-		.pos = pos,
-		.state = au->start,
-		.off = au->off,
-		.absorbing = au->absorbing,
-	};
-	u32 rounds = (PATH_END + TABLE_BLOCK - 1 - pos) / TABLE_BLOCK;
-	u32 index;
+	t->hash = settings.hash_key[0];
+	t->pos = pos;
+	t->state = au->start;
+	t->off = au->off;
+	t->absorbing = au->absorbing;
+}
 
+/* Reads whole blocks from there; 0: there is no such automaton. */
+static __always_inline int read_blocks(struct pass *m, const struct automaton *au, u32 rounds, u32 size)
+{
 	if (likely(au->encoding == ENCODING_DENSE)) {
 		if (size == TABLE_SMALL)
-			bpf_loop(rounds, block_small, &m, 0);
+			bpf_loop(rounds, block_small, m, 0);
 		else
-			bpf_loop(rounds, block_large, &m, 0);
-		index = dense_says(blob, m.off, m.state, size);
+			bpf_loop(rounds, block_large, m, 0);
 	} else if (au->encoding == ENCODING_SPARSE) {
 		if (size == TABLE_SMALL)
-			bpf_loop(4 * rounds, sparse_small, &m, 0);
+			bpf_loop(SPARSE_STEPS * rounds, sparse_small, m, 0);
 		else
-			bpf_loop(4 * rounds, sparse_large, &m, 0);
-		index = sparse_says(blob, m.off, m.state, size);
+			bpf_loop(SPARSE_STEPS * rounds, sparse_large, m, 0);
 	} else {
 		return 0;
 	}
-	settle(blob, t, index, o, size);
-	o->hash = m.hash;
 	return 1;
 }
 
-/* Runs the subject at pos through the automaton of kind. 0: no such automaton. */
+static __always_inline u32 row_index(const u8 *blob, const struct automaton *au, u32 state, u32 size)
+{
+	if (likely(au->encoding == ENCODING_DENSE))
+		return dense_says(blob, au->off, state, size);
+	return sparse_says(blob, au->off, state, size);
+}
+
+static __always_inline int pass(const u8 *blob, struct tables *t, struct scratch *s, u32 pos, u32 kind,
+				struct outcome *o, u32 size)
+{
+	const struct automaton *au;
+	struct pass m = {.blob = blob, .buf = s->buf, .t = t};
+
+	if (!look_at(t, blob))
+		return 0;
+	au = &((const struct table_header *)blob)->automata[kind & (KINDS - 1)];
+	m.classes = blob + TABLE_CLASSES + 256 * (kind & (KINDS - 1));
+	pass_begin(t, au, pos);
+	if (!read_blocks(&m, au, (PATH_END + TABLE_BLOCK - 1 - pos) / TABLE_BLOCK, size))
+		return 0;
+	settle(blob, t, row_index(blob, au, t->state, size), o, size);
+	o->hash = t->hash;
+	return 1;
+}
+
+/* Runs the subject at pos through the automaton of kind. 0: no tables, or no such automaton. */
 static __noinline int match(struct tables *t, struct scratch *s, u32 pos, u32 kind, struct outcome *o)
 {
-	if (t->large)
-		return pass(t->large, t, s, pos, kind, o, TABLE_LARGE);
-	if (t->small)
-		return pass(t->small, t, s, pos, kind, o, TABLE_SMALL);
-	return 0;
+	if (likely(t->place < PLACE_LARGE))
+		return pass(small_blob(t->place), t, s, pos, kind, o, TABLE_SMALL);
+	return pass(large_blob(t->place), t, s, pos, kind, o, TABLE_LARGE);
 }

@@ -35,10 +35,10 @@ static __noinline int place(struct act *x, struct dentry *d, struct vfsmount *mn
 static __noinline int judge(struct act *x, u32 kind)
 {
 	x->d->action = kind;
-	if (!match(&x->t, x->s, x->d->pos, kind, &x->d->o))
+	if (!match(x->t, x->s, x->d->pos, kind, &x->d->o))
 		builtin(x, RULE_NO_POLICY, 0);
 	else if (x->d->o.cond)
-		command_settle(&x->t, 0, &x->d->o);
+		command_settle(x->t, 0, &x->d->o);
 	return x->d->o.allow;
 }
 
@@ -56,14 +56,14 @@ static __noinline int survey(struct act *x, u32 which)
 	s->commands[which & 1] = 0;
 	bpf_iter_num_new(&it, 0, KIND_MAP + 1);
 	while ((i = bpf_iter_num_next(&it))) {
-		struct outcome o = {};
+		struct outcome *o = &x->d->found;
 		u32 kind = *i & 7;
 
-		if (!match(&x->t, s, x->d->pos, kind, &o) || !o.allow)
+		if (!match(x->t, s, x->d->pos, kind, o) || !o->allow)
 			continue;
 		s->rights[which & 1] |= 1 << kind;
-		if (o.cond)
-			s->commands[which & 1] = o.vector;
+		if (o->cond)
+			s->commands[which & 1] = o->vector;
 	}
 	bpf_iter_num_destroy(&it);
 	return 0;
@@ -102,8 +102,6 @@ enum step {
 	STEPS,
 };
 
-/* From memory: the verifier forgets which step it is in, and its ways meet again. */
-#define FRESH(lvalue) (*(volatile u32 *)&(lvalue))
 #define NO_KIND KINDS
 
 /* The rights of name b that name a lacks, among them an exec of other commands or of any. */
@@ -202,12 +200,7 @@ static __noinline int gate_move(struct armed_task *a, struct move *v)
 
 	if (!act_begin(&x, a, KIND_WRITE, v->hook))
 		return -EACCES;
-	if (tables_for(a, &x.t)) {
-		ret = move(&x, v);
-	} else {
-		builtin(&x, RULE_NO_POLICY, 0);
-		ret = finish(&x);
-	}
+	ret = move(&x, v);
 	scratch_release(x.s);
 	if (ret)
 		return -EACCES;

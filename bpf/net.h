@@ -62,11 +62,9 @@ static __noinline int gate_connect(struct armed_task *a, struct sock *sk, struct
 	if (!act_begin(&x, a, KIND_ADDR, HOOK_SOCKET_CONNECT))
 		return -EACCES;
 	x.d->requested = sk->__sk_common.skc_family;
-	if (!tables_for(a, &x.t))
-		builtin(&x, RULE_NO_POLICY, 0);
-	else if (!subject_addr(&x, sk, address, len))
+	if (!subject_addr(&x, sk, address, len))
 		builtin(&x, RULE_SOCKET_FAMILY, 0);
-	else if (!match(&x.t, x.s, x.d->pos, KIND_ADDR, &x.d->o))
+	else if (!match(x.t, x.s, x.d->pos, KIND_ADDR, &x.d->o))
 		builtin(&x, RULE_NO_POLICY, 0);
 	ret = finish(&x);
 	scratch_release(x.s);

@@ -20,29 +20,24 @@ struct deed {
 	u8 hook;
 	u8 repeat; /* see struct request */
 	u8 no_deleted;
-	u8 reserved[3];
+	u8 also_read; /* see struct request */
+	u8 also_write;
+	u8 reserved[1];
+	u32 also; /* match_kinds is at the second kind */
 	struct outcome o;
+	struct outcome found;
 };
 
 _Static_assert(sizeof(struct deed) <= sizeof(((struct scratch *)0)->deed), "the slot's room for a deed");
+_Static_assert(sizeof(struct tables) <= sizeof(((struct scratch *)0)->tables), "the slot's room for tables");
 
 /* One judged action. */
 struct act {
 	struct armed_task *task;
 	struct scratch *s;
 	struct deed *d;
-	struct tables t;
+	struct tables *t;
 };
-
-/* The tables that judge a task, and what they call its executable. */
-static __always_inline int tables_for(struct armed_task *a, struct tables *t)
-{
-	if (!tables_of(a->slot, t))
-		return 0;
-	if (a->exe_table == t->id)
-		t->exe = a->exe_class;
-	return 1;
-}
 
 /* Claims a slot; 0 when none is free: deny. */
 static __always_inline int act_begin(struct act *x, struct armed_task *a, u32 action, u32 hook)
@@ -50,11 +45,13 @@ static __always_inline int act_begin(struct act *x, struct armed_task *a, u32 ac
 	struct deed *d;
 
 	x->task = a;
-	x->t.flags = 0;
-	x->t.id = 0;
 	x->s = scratch_claim();
 	if (!x->s)
 		return 0;
+	x->t = (struct tables *)x->s->tables;
+	tables_of(a->slot, x->t);
+	x->t->exe_table = a->exe_table;
+	x->t->exe_class = a->exe_class;
 	d = (struct deed *)x->s->deed;
 	__builtin_memset(d, 0, sizeof(*d));
 	d->pos = PATH_END;
@@ -79,7 +76,7 @@ static __always_inline void fill_event(struct event *e, struct act *x, u32 verdi
 	e->ret = ret;
 	e->time = bpf_ktime_get_boot_ns();
 	e->cgroup = x->task->cgroup;
-	e->table_id = x->t.id;
+	e->table_id = x->t->id;
 	e->slot = x->task->slot;
 	e->tid = t->pid;
 	e->tgid = t->tgid;
@@ -172,15 +169,15 @@ static __noinline int count_allow(struct act *x)
 		__sync_fetch_and_add(&v->count, 1);
 		return 1;
 	}
-	fresh.table_id = x->t.id;
+	fresh.table_id = x->t->id;
 	bpf_map_update_elem(map, &k, &fresh, BPF_NOEXIST);
 	return 0;
 }
 
 static __always_inline void count_rule(struct act *x, struct cpu_stats *st)
 {
-	u32 slot = x->task->slot, rule = x->d->o.rule;
-	void *map = bpf_map_lookup_elem(&rule_counts, &slot);
+	u32 place = x->t->place, rule = x->d->o.rule;
+	void *map = bpf_map_lookup_elem(&rule_counts, &place);
 	u64 *n = NULL;
 
 	if (map)
@@ -189,6 +186,15 @@ static __always_inline void count_rule(struct act *x, struct cpu_stats *st)
 		__sync_fetch_and_add(n, 1);
 	else
 		__sync_fetch_and_add(&st->no_rule_count, 1);
+}
+
+/* A verdict that no policy row gave; the subject's hash stays. */
+static __always_inline void builtin(struct act *x, u32 rule, u32 allow)
+{
+	x->d->o.rule = rule;
+	x->d->o.allow = allow;
+	x->d->o.flags = 0;
+	x->d->o.cond = COND_NONE;
 }
 
 /* Records the act and gives the hook's return value. */
@@ -200,10 +206,12 @@ static __noinline int finish(struct act *x)
 
 	if (!st)
 		return -EACCES;
+	if (!tables_known(x->t))
+		builtin(x, RULE_NO_POLICY, 0);
 	if (!x->d->o.allow) {
 		verdict = VERDICT_DENY;
 		/* Observe affects the policy's own rules only. */
-		if ((x->t.flags & TABLE_OBSERVE) && !(x->d->o.flags & ROW_FLOOR) &&
+		if ((x->t->flags & TABLE_OBSERVE) && !(x->d->o.flags & ROW_FLOOR) &&
 		    (x->d->o.rule == RULE_DEFAULT || x->d->o.rule == RULE_SUBTREE || x->d->o.rule >= 32))
 			verdict = VERDICT_WOULD_DENY;
 	}
@@ -218,20 +226,11 @@ static __noinline int finish(struct act *x)
 		__sync_fetch_and_add(&st->counted, 1);
 		return 0;
 	}
-	if (emit(x, verdict, ret) && (x->t.flags & TABLE_AUDIT_LOSS_DENY) && !ret) {
+	if (emit(x, verdict, ret) && (x->t->flags & TABLE_AUDIT_LOSS_DENY) && !ret) {
 		ret = -EACCES;
 		__sync_fetch_and_add(&st->denied, 1);
 	}
 	if (ret)
 		return -EACCES;
 	return 0;
-}
-
-/* A verdict that no policy row gave; the subject's hash stays. */
-static __always_inline void builtin(struct act *x, u32 rule, u32 allow)
-{
-	x->d->o.rule = rule;
-	x->d->o.allow = allow;
-	x->d->o.flags = 0;
-	x->d->o.cond = COND_NONE;
 }

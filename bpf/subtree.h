@@ -7,51 +7,33 @@
 #pragma once
 #include "record.h"
 
-static __always_inline u32 state_of(const u8 *blob, struct scratch *s, u32 pos, u32 kind, u32 size)
+static __always_inline u32 state_of(const u8 *blob, struct tables *t, struct scratch *s, u32 pos, u32 kind, u32 size)
 {
-	const struct table_header *h = (const struct table_header *)blob;
-	const struct automaton *au = &h->automata[kind & (KINDS - 1)];
-	struct pass m = {
-		.blob = blob,
-		.classes = blob + TABLE_CLASSES + 256 * (kind & (KINDS - 1)),
-		.buf = s->buf,
-		.pos = pos,
-		.state = au->start,
-		.off = au->off,
-		.absorbing = au->absorbing,
-	};
-	u32 rounds = (PATH_END + TABLE_BLOCK - pos) / TABLE_BLOCK;
+	const struct automaton *au = &((const struct table_header *)blob)->automata[kind & (KINDS - 1)];
+	struct pass m = {.blob = blob, .buf = s->buf, .t = t};
 
-	if (au->encoding == ENCODING_DENSE) {
-		if (size == TABLE_SMALL)
-			bpf_loop(rounds, block_small, &m, 0);
-		else
-			bpf_loop(rounds, block_large, &m, 0);
-	} else if (au->encoding == ENCODING_SPARSE) {
-		if (size == TABLE_SMALL)
-			bpf_loop(4 * rounds, sparse_small, &m, 0);
-		else
-			bpf_loop(4 * rounds, sparse_large, &m, 0);
-	}
-	return m.state;
+	if (!blob)
+		return 0;
+	m.classes = blob + TABLE_CLASSES + 256 * (kind & (KINDS - 1));
+	pass_begin(t, au, pos);
+	read_blocks(&m, au, (PATH_END + TABLE_BLOCK - pos) / TABLE_BLOCK, size);
+	return t->state;
 }
 
 static __noinline u32 state_behind(struct tables *t, struct scratch *s, u32 pos, u32 kind)
 {
-	if (t->large)
-		return state_of(t->large, s, pos, kind, TABLE_LARGE);
-	if (t->small)
-		return state_of(t->small, s, pos, kind, TABLE_SMALL);
-	return 0;
+	if (likely(t->place < PLACE_LARGE))
+		return state_of(small_blob(t->place), t, s, pos, kind, TABLE_SMALL);
+	return state_of(large_blob(t->place), t, s, pos, kind, TABLE_LARGE);
 }
 
 /* The command classifier's state behind the directory's path and the slash. */
 static __always_inline u32 command_behind(struct act *x)
 {
 	u32 pos = x->d->pos;
-	u32 state = command_feed(&x->t, x->s->buf, pos, PATH_END - pos, STATE_START);
+	u32 state = command_feed(x->t, x->s->buf, pos, PATH_END - pos, STATE_START);
 
-	return command_feed(&x->t, x->s->buf + PATH_END, 0, 1, state);
+	return command_feed(x->t, x->s->buf + PATH_END, 0, 1, state);
 }
 
 /* Keeps the states behind the path in the slot or, to compare, tells whether they are those that were kept (0: they
@@ -75,7 +57,7 @@ static __noinline int subtree(struct act *x, u32 compare)
 		if (n / 2 == KIND_COMMAND)
 			state = command_behind(x);
 		else if (n / 2 <= KIND_MAP || n / 2 == KIND_EXE)
-			state = state_behind(&x->t, s, x->d->pos, n / 2);
+			state = state_behind(x->t, s, x->d->pos, n / 2);
 		else
 			continue;
 		if (!compare)

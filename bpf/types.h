@@ -20,10 +20,16 @@
 #define TABLE_OBSERVE 1
 #define TABLE_AUDIT_LOSS_DENY 2
 
-/* Policies: SLOTS in all; slots at and above SLOT_LARGE hold large tables. */
-#define SLOTS_SMALL 448
-#define SLOTS_LARGE 64
-#define SLOT_LARGE SLOTS_SMALL
+/*
+ * A slot is a policy, whatever its tables are now; a place holds tables, which
+ * never change: another version of a policy is written to another place. Places at
+ * and above PLACE_LARGE hold large tables.
+ */
+#define SLOTS 512
+#define PLACES_SMALL 576
+#define PLACES_LARGE 72
+#define PLACE_LARGE PLACES_SMALL
+#define PLACE_NONE (~0u)
 #define SLOT_NONE (~0u) /* without tables: everything is denied */
 
 enum kind {
@@ -324,7 +330,8 @@ struct scratch {
 	u32 busy;
 	u32 reserved;
 	struct walk walk;
-	u64 deed[8];	      /* struct deed of record.h */
+	u64 deed[12];	      /* struct deed of record.h */
+	u64 tables[10];	      /* struct tables of match.h */
 	u32 below[2 * KINDS]; /* states behind a directory, by kind and class: subtree.h */
 	u32 differ;
 	u32 rights[2]; /* by kind, of the old and the new name: names.h */

@@ -7,7 +7,7 @@
 #include "../command.h"
 
 struct match_run {
-	u32 slot;
+	u32 place;
 	u32 pos; /* of the subject in the slot */
 	u32 kind;
 	u32 exe; /* classes that are known, see docs/format/policy.md */
@@ -28,23 +28,27 @@ int run_match(struct match_run *r)
 {
 	struct scratch *s;
 	struct outcome o = {};
-	struct tables t = {};
+	struct tables *t;
 	u32 zero = 0, pos = r->pos;
 
 	s = bpf_map_lookup_elem(&scratch, &zero);
 	if (!s || pos >= PATH_END)
 		return -1;
-	if (!tables_of(r->slot, &t))
+	t = (struct tables *)s->tables;
+	__builtin_memset(t, 0, sizeof(*t));
+	t->place = r->place;
+	if (!tables_known(t))
 		return -2;
 	if (r->kind == KIND_COMMAND) {
-		r->class = command_class(&t, command_feed(&t, s->buf, pos, PATH_END - pos, STATE_START));
+		r->class = command_class(t, command_feed(t, s->buf, pos, PATH_END - pos, STATE_START));
 		return 0;
 	}
-	t.exe = r->exe;
-	t.name = r->name;
-	r->found = match(&t, s, pos, r->kind, &o);
+	t->exe_table = t->id;
+	t->exe_class = r->exe;
+	t->name = r->name;
+	r->found = match(t, s, pos, r->kind, &o);
 	r->open = o.cond == COND_COMMAND;
-	command_settle(&t, r->command, &o);
+	command_settle(t, r->command, &o);
 	r->class = o.class;
 	r->rule = o.rule;
 	r->allow = o.allow;

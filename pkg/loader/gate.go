@@ -54,7 +54,8 @@ type Gate struct {
 
 	mu    sync.Mutex
 	slots map[uint32]*slot
-	last  [2]uint32 // slots handed out last, by size class
+	last  uint32    // slot to hand out next, if it is free
+	idle  *ebpf.Map // see wait
 }
 
 // Load loads and attaches every program. On error nothing stays attached.
@@ -152,6 +153,9 @@ func (g *Gate) attach(ctx context.Context) error {
 		return err
 	}
 	var err error
+	if g.idle, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: innerMap}); err != nil {
+		return fmt.Errorf("create map: %w", err)
+	}
 	if g.reader, err = ringbuf.NewReader(g.coll.Maps[safeclawMapEvents]); err != nil {
 		return fmt.Errorf("open event ring: %w", err)
 	}
@@ -194,7 +198,10 @@ func (g *Gate) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range g.slots {
-		errs = append(errs, s.close())
+		errs = append(errs, s.place.counts.Close())
+	}
+	if g.idle != nil {
+		errs = append(errs, g.idle.Close())
 	}
 	g.coll.Close()
 	return errors.Join(errs...)

@@ -194,9 +194,12 @@ func TestNumbers(t *testing.T) {
 
 	m := spec.Maps
 	small, large := m[safeclawMapPoliciesSmall], m[safeclawMapPoliciesLarge]
-	if small.MaxEntries != slotsSmall || large.MaxEntries != slotsLarge || m[safeclawMapRuleCounts].MaxEntries != slotsSmall+slotsLarge {
-		t.Errorf("slots: %d small, %d large, %d with counters; Go has %d and %d",
-			small.MaxEntries, large.MaxEntries, m[safeclawMapRuleCounts].MaxEntries, slotsSmall, slotsLarge)
+	if small.MaxEntries != placesSmall || large.MaxEntries != placesLarge || m[safeclawMapRuleCounts].MaxEntries != placesSmall+placesLarge+1 {
+		t.Errorf("places: %d small, %d large, %d with counters; Go has %d and %d",
+			small.MaxEntries, large.MaxEntries, m[safeclawMapRuleCounts].MaxEntries, placesSmall, placesLarge)
+	}
+	if n := m[safeclawMapPlaces].MaxEntries; n != slots {
+		t.Errorf("%d slots, Go has %d", n, slots)
 	}
 	if small.InnerMap.ValueSize != policy.SmallTable || large.InnerMap.ValueSize != policy.LargeTable {
 		t.Errorf("tables of %d and %d bytes", small.InnerMap.ValueSize, large.InnerMap.ValueSize)

@@ -27,9 +27,9 @@ func BenchmarkMatcher(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		m := &matcher{coll: coll, slot: 0}
+		m := &matcher{coll: coll, place: 0}
 		if tab.SizeClass() > policy.SmallTable {
-			m.slot = slotsSmall
+			m.place = placesSmall
 		}
 		if err := m.install(tab); err != nil {
 			b.Fatal(err)

@@ -34,7 +34,7 @@ func TestMatcherExact(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tab.SizeClass() > policy.SmallTable {
-				m.slot = slotsSmall
+				m.place = placesSmall
 			}
 			if got := tab.Machine(policy.KindRead).Encoding(); got != encoding {
 				t.Fatalf("%s tables", got)

@@ -76,14 +76,14 @@ func TestMatcher(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		slot := uint32(i)
+		place := uint32(i)
 		for k := range policy.Kind(7) {
 			encodings[fmt.Sprintf("%s %v", tab.Machine(k).Encoding(), tab.SizeClass() > policy.SmallTable)] = true
 		}
 		if tab.SizeClass() > policy.SmallTable {
-			slot += slotsSmall
+			place += placesSmall
 		}
-		m := &matcher{coll: coll, slot: slot}
+		m := &matcher{coll: coll, place: place}
 		if err := m.install(tab); err != nil {
 			t.Fatal(err)
 		}
@@ -129,15 +129,15 @@ func flag(on bool, bit uint32) uint32 {
 
 // matcher runs the program bpf/test/match.bpf.c.
 type matcher struct {
-	coll *ebpf.Collection
-	slot uint32
-	buf  safeclawScratch
+	coll  *ebpf.Collection
+	place uint32
+	buf   safeclawScratch
 }
 
 func (m *matcher) install(tab *policy.Tables) error {
-	outer, key := m.coll.Maps["policies_small"], m.slot
-	if m.slot >= slotsSmall {
-		outer, key = m.coll.Maps["policies_large"], m.slot-slotsSmall
+	outer, key := m.coll.Maps["policies_small"], m.place
+	if m.place >= placesSmall {
+		outer, key = m.coll.Maps["policies_large"], m.place-placesSmall
 	}
 	inner, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: uint32(tab.SizeClass()), MaxEntries: 1})
 	if err != nil {
@@ -164,7 +164,7 @@ func (m *matcher) match(k policy.Kind, sub []byte, c policy.Classes) (*matcherMa
 		return nil, err
 	}
 	run := matcherMatchRun{
-		Slot: m.slot, Pos: uint32(pos), Kind: uint32(k),
+		Place: m.place, Pos: uint32(pos), Kind: uint32(k),
 		Exe: uint32(c.Exe), Name: uint32(c.Name), Command: uint32(c.Command),
 	}
 	in := make([]byte, binary.Size(run))

@@ -169,7 +169,7 @@ type matcherEvent struct {
 
 type matcherMatchRun struct {
 	_        structs.HostLayout
-	Slot     uint32
+	Place    uint32
 	Pos      uint32
 	Kind     uint32
 	Exe      uint32
@@ -204,7 +204,8 @@ type matcherScratch struct {
 		Last    uint64
 		Before  uint64
 	}
-	Deed      [8]uint64
+	Deed      [12]uint64
+	Tables    [10]uint64
 	Below     [32]uint32
 	Differ    uint32
 	Rights    [2]uint32
@@ -250,6 +251,7 @@ const (
 	matcherMapCounted       = "counted"
 	matcherMapEvents        = "events"
 	matcherMapMaybeBound    = "maybe_bound"
+	matcherMapPlaces        = "places"
 	matcherMapPoliciesLarge = "policies_large"
 	matcherMapPoliciesSmall = "policies_small"
 	matcherMapRuleCounts    = "rule_counts"
@@ -316,6 +318,7 @@ type matcherMapSpecs struct {
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
+	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
@@ -358,6 +361,7 @@ type matcherMaps struct {
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
+	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
@@ -374,6 +378,7 @@ func (m *matcherMaps) Close() error {
 		m.Counted,
 		m.Events,
 		m.MaybeBound,
+		m.Places,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
 		m.RuleCounts,

@@ -10,22 +10,39 @@ import (
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
 
-// Slot limits, SLOTS_SMALL and SLOTS_LARGE of bpf/types.h.
+// Limits of bpf/types.h: slots, and places for tables by size class.
 const (
-	slotsSmall = 448
-	slotsLarge = 64
+	slots       = 512
+	placesSmall = 576
+	placesLarge = 72
+)
+
+// How many policies of a size class there may be. Places beyond are for the next
+// version of a policy that is being replaced.
+const (
+	policiesSmall = slots
+	policiesLarge = 64
 )
 
 // boundBits is BOUND_BITS of bpf/types.h.
 const boundBits = 65536
 
-// slot is a policy in the kernel. counts stays readable after a swap.
+// slot is a policy in the kernel.
 type slot struct {
 	tables *policy.Tables
+	place  *place
+}
+
+// place is where one version of a policy's tables is. Tables never change there,
+// so a hook call that has read its slot's place once sees one version whole.
+type place struct {
+	outer  *ebpf.Map
+	key    uint32 // in outer
+	number uint32 // over both size classes
 	counts *ebpf.Map
 }
 
-func (s *slot) close() error { return s.counts.Close() }
+func largeTables(t *policy.Tables) bool { return t.SizeClass() > policy.SmallTable }
 
 // BindingKind says at which exec a task in a bound cgroup is armed.
 type BindingKind uint32
@@ -48,19 +65,33 @@ func (g *Gate) InstallPolicy(t *policy.Tables) (uint32, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	first, n, class := uint32(0), uint32(slotsSmall), 0
-	if t.SizeClass() > 1<<18 {
-		first, n, class = slotsSmall, slotsLarge, 1
+	same, most := 0, policiesSmall
+	if largeTables(t) {
+		most = policiesLarge
 	}
-	// Round robin: a task that outlived its policy shall not meet the next one soon.
-	for k := range n {
-		i := first + (g.last[class]+k)%n
-		if g.slots[i] == nil {
-			g.last[class] = i - first + 1
-			return i, g.write(i, t)
+	for _, s := range g.slots {
+		if largeTables(s.tables) == largeTables(t) {
+			same++
 		}
 	}
-	return 0, fmt.Errorf("install policy: %w", ErrNoSlot)
+	if same >= most || len(g.slots) >= slots {
+		return 0, fmt.Errorf("install policy: %w", ErrNoSlot)
+	}
+	// Round robin: a task that outlived its policy shall not meet the next one soon.
+	n := g.last
+	for g.slots[n] != nil {
+		n = (n + 1) % slots
+	}
+	g.last = (n + 1) % slots
+	p, err := g.write(t)
+	if err != nil {
+		return 0, err
+	}
+	if err := g.point(n, p); err != nil {
+		return 0, errors.Join(err, g.clear(p))
+	}
+	g.slots[n] = &slot{tables: t, place: p}
+	return n, nil
 }
 
 // ReplacePolicy swaps the tables of a slot. Every task sees the old or the new
@@ -71,50 +102,93 @@ func (g *Gate) ReplacePolicy(n uint32, t *policy.Tables) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	old := g.slots[n]
-	if old == nil {
+	s := g.slots[n]
+	if s == nil {
 		return fmt.Errorf("replace policy: slot %d is empty", n)
 	}
-	if (old.tables.SizeClass() > 1<<18) != (t.SizeClass() > 1<<18) {
-		return fmt.Errorf("replace policy: slot %d is of another size class", n)
-	}
-	if err := g.write(n, t); err != nil {
+	p, err := g.write(t)
+	if err != nil {
 		return err
 	}
-	return old.close()
+	if err := g.point(n, p); err != nil {
+		return errors.Join(err, g.clear(p))
+	}
+	old := s.place
+	s.tables, s.place = t, p
+	return g.clear(old)
 }
 
-func (g *Gate) write(n uint32, t *policy.Tables) error {
-	outer, key := g.coll.Maps[safeclawMapPoliciesSmall], n
-	if n >= slotsSmall {
-		outer, key = g.coll.Maps[safeclawMapPoliciesLarge], n-slotsSmall
+// write puts tables into a free place.
+func (g *Gate) write(t *policy.Tables) (*place, error) {
+	p := &place{outer: g.coll.Maps[safeclawMapPoliciesSmall]}
+	first, n := uint32(0), uint32(placesSmall)
+	if largeTables(t) {
+		p.outer, first, n = g.coll.Maps[safeclawMapPoliciesLarge], placesSmall, placesLarge
 	}
+	taken := map[uint32]bool{}
+	for _, s := range g.slots {
+		taken[s.place.number] = true
+	}
+	for taken[first+p.key] {
+		p.key++
+	}
+	if p.key >= n {
+		return nil, fmt.Errorf("install policy table: %w", ErrNoSlot)
+	}
+	p.number = first + p.key
 	size := t.SizeClass()
 	inner, err := ebpf.NewMap(&ebpf.MapSpec{Name: "policy", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(size), MaxEntries: 1})
 	if err != nil {
-		return fmt.Errorf("create policy table: %w", err)
+		return nil, fmt.Errorf("create policy table: %w", err)
 	}
 	defer inner.Close() // the outer map keeps it
 	blob := make([]byte, size)
 	copy(blob, t.Blob)
 	if err := inner.Put(uint32(0), blob); err != nil {
-		return fmt.Errorf("write policy table: %w", err)
+		return nil, fmt.Errorf("write policy table: %w", err)
 	}
-	counts, err := ebpf.NewMap(&ebpf.MapSpec{
+	p.counts, err = ebpf.NewMap(&ebpf.MapSpec{
 		Name: "rule_counts", Type: ebpf.Array, KeySize: 4, ValueSize: 8,
 		MaxEntries: uint32(len(t.Rules)), Flags: innerMap,
 	})
 	if err != nil {
-		return fmt.Errorf("create rule counters: %w", err)
+		return nil, fmt.Errorf("create rule counters: %w", err)
 	}
-	if err := g.coll.Maps[safeclawMapRuleCounts].Put(n, counts); err != nil {
-		return errors.Join(fmt.Errorf("install rule counters: %w", err), counts.Close())
+	if err := g.coll.Maps[safeclawMapRuleCounts].Put(p.number, p.counts); err != nil {
+		return nil, errors.Join(fmt.Errorf("install rule counters: %w", err), p.counts.Close())
 	}
-	if err := outer.Put(key, inner); err != nil {
-		return errors.Join(fmt.Errorf("install policy table: %w", err), counts.Close())
+	if err := p.outer.Put(p.key, inner); err != nil {
+		return nil, errors.Join(fmt.Errorf("install policy table: %w", err), g.clear(p))
 	}
-	g.slots[n] = &slot{tables: t, counts: counts}
+	return p, nil
+}
+
+// point makes a place the slot's, for every hook call that begins after it
+// returns, and waits until those that began before have ended.
+func (g *Gate) point(n uint32, p *place) error {
+	if err := g.coll.Maps[safeclawMapPlaces].Put(n, p.number+1); err != nil {
+		return fmt.Errorf("swap policy: %w", err)
+	}
+	return g.wait()
+}
+
+// wait returns when every hook call that was under way has ended: updating an
+// outer map waits for all readers (maybe_wait_bpf_programs of
+// kernel/bpf/syscall.c), whatever is written.
+func (g *Gate) wait() error {
+	if err := g.coll.Maps[safeclawMapRuleCounts].Put(uint32(placesSmall+placesLarge), g.idle); err != nil {
+		return fmt.Errorf("wait for hooks: %w", err)
+	}
 	return nil
+}
+
+// clear empties a place that no slot has any more.
+func (g *Gate) clear(p *place) error {
+	err := p.outer.Delete(p.key)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		err = nil
+	}
+	return errors.Join(err, g.coll.Maps[safeclawMapRuleCounts].Delete(p.number), p.counts.Close())
 }
 
 // innerMap is BPF_F_INNER_MAP (since 5.10): inner arrays may differ in length.
@@ -149,12 +223,11 @@ func (g *Gate) Release(n uint32) error {
 	if s == nil {
 		return nil
 	}
-	outer, key := g.coll.Maps[safeclawMapPoliciesSmall], n
-	if n >= slotsSmall {
-		outer, key = g.coll.Maps[safeclawMapPoliciesLarge], n-slotsSmall
+	if err := g.coll.Maps[safeclawMapPlaces].Put(n, uint32(0)); err != nil {
+		return fmt.Errorf("release policy: %w", err)
 	}
 	delete(g.slots, n)
-	return errors.Join(outer.Delete(key), g.coll.Maps[safeclawMapRuleCounts].Delete(n), s.close())
+	return errors.Join(g.wait(), g.clear(s.place))
 }
 
 // Tables returns what InstallPolicy or ReplacePolicy put into a slot, or nil.
@@ -175,9 +248,9 @@ func (g *Gate) RuleCounts(n uint32) ([]uint64, error) {
 	if s == nil {
 		return nil, fmt.Errorf("read rule counters: slot %d is empty: %w", n, os.ErrNotExist)
 	}
-	out := make([]uint64, s.counts.MaxEntries())
+	out := make([]uint64, s.place.counts.MaxEntries())
 	for i := range out {
-		if err := s.counts.Lookup(uint32(i), &out[i]); err != nil {
+		if err := s.place.counts.Lookup(uint32(i), &out[i]); err != nil {
 			return nil, fmt.Errorf("read rule counter %d: %w", i, err)
 		}
 	}

@@ -102,8 +102,8 @@ func TestPolicySlots(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n, tb := install(t, g, tt.make(a))
-			if got := n >= slotsSmall; got != tt.large {
-				t.Fatalf("slot %d for tables of %d bytes", n, len(tb.Blob))
+			if largeTables(tb) != tt.large {
+				t.Fatalf("tables of %d bytes", len(tb.Blob))
 			}
 			gr := newGroup(t, cgroupRoot)
 			bind(t, g, gr, BindAny, n)
@@ -155,15 +155,28 @@ func TestPolicySlots(t *testing.T) {
 	}
 }
 
+// TestReplaceOtherSize: a policy may grow out of its size class and back.
 func TestReplaceOtherSize(t *testing.T) {
 	g := sharedGate(t)
-	n, _ := install(t, g, only("/a"))
-	if err := g.ReplacePolicy(n, compile(t, large("/a"))); err == nil {
-		t.Error("large tables went into a small slot")
-	}
-	m, _ := install(t, g, large("/a"))
-	if err := g.ReplacePolicy(m, compile(t, only("/a"))); err == nil {
-		t.Error("small tables went into a large slot")
+	dir := t.TempDir()
+	a, b := file(t, dir, "a"), file(t, dir, "b")
+	n, _ := install(t, g, only(a))
+	gr := newGroup(t, cgroupRoot)
+	bind(t, g, gr, BindAny, n)
+	c := startChild(t, gr)
+	for _, src := range []string{large(b), only(b), only(a)} {
+		tb := compile(t, src)
+		if err := g.ReplacePolicy(n, tb); err != nil {
+			t.Fatal(err)
+		}
+		drain(t, g)
+		ok, denied := b, a
+		if src == only(a) {
+			ok, denied = a, b
+		}
+		c.want("ok", "open %s", ok)
+		c.want("EACCES", "open %s", denied)
+		one(t, drain(t, g), tb, denied, "default", Deny)
 	}
 }
 
@@ -184,8 +197,8 @@ func TestNoSlot(t *testing.T) {
 	if !errors.Is(err, ErrNoSlot) {
 		t.Errorf("error %v, want ErrNoSlot", err)
 	}
-	if len(taken) != slotsLarge {
-		t.Errorf("%d slots, want %d", len(taken), slotsLarge)
+	if len(taken) != policiesLarge {
+		t.Errorf("%d slots, want %d", len(taken), policiesLarge)
 	}
 	for _, n := range taken {
 		if err := g.Release(n); err != nil {

@@ -294,7 +294,8 @@ type safeclawScratch struct {
 		Last    uint64
 		Before  uint64
 	}
-	Deed      [8]uint64
+	Deed      [12]uint64
+	Tables    [10]uint64
 	Below     [32]uint32
 	Differ    uint32
 	Rights    [2]uint32
@@ -391,6 +392,7 @@ const (
 	safeclawMapCounted                = "counted"
 	safeclawMapEvents                 = "events"
 	safeclawMapMaybeBound             = "maybe_bound"
+	safeclawMapPlaces                 = "places"
 	safeclawMapPoliciesLarge          = "policies_large"
 	safeclawMapPoliciesSmall          = "policies_small"
 	safeclawMapRuleCounts             = "rule_counts"
@@ -543,6 +545,7 @@ type safeclawMapSpecs struct {
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
+	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
@@ -589,6 +592,7 @@ type safeclawMaps struct {
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
+	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
@@ -605,6 +609,7 @@ func (m *safeclawMaps) Close() error {
 		m.Counted,
 		m.Events,
 		m.MaybeBound,
+		m.Places,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
 		m.RuleCounts,
