@@ -6,6 +6,7 @@
 #pragma once
 #include "path.h"
 #include "record.h"
+#include "stacked.h"
 
 /* What the caller asks of the object. */
 struct request {
@@ -81,8 +82,8 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 		 */
 		if (!r->user_path)
 			return 0;
-		dentry = r->user_path->dentry;
-		walk_path(x->s, dentry, r->user_path->mnt);
+		dentry = kernel_read(r->user_path, dentry);
+		walk_path(x->s, dentry, kernel_read(r->user_path, mnt));
 		class = x->s->walk.class;
 	}
 	x->d->pos = x->s->walk.pos;
@@ -97,7 +98,7 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 	} else if (class != CLASS_ROOT && class != CLASS_MOUNT) {
 		builtin(x, RULE_UNRESOLVABLE, 0);
 		return 1;
-	} else if (x->d->no_deleted && !dentry->d_hash.pprev) {
+	} else if (x->d->no_deleted && !kernel_read(dentry, d_hash.pprev)) {
 		subject_none(x);
 	}
 	match_kinds(x);

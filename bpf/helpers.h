@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Helper and map declarations, only those in use. Helper numbers are kernel
- * ABI: enum bpf_func_id in include/uapi/linux/bpf.h.
+ * ABI: enum bpf_func_id in include/uapi/linux/bpf.h. What newer kernels offer
+ * beside helpers is in kfuncs.h.
  */
 #pragma once
 
@@ -44,10 +45,6 @@ struct bpf_dynptr {
 	u64 opaque[2];
 } __attribute__((aligned(8)));
 
-struct bpf_iter_num {
-	u64 opaque[1];
-} __attribute__((aligned(8)));
-
 struct task_struct;
 struct seq_file;
 
@@ -74,20 +71,3 @@ static void (*const bpf_ringbuf_submit_dynptr)(struct bpf_dynptr *ptr, u64 flags
 static void (*const bpf_ringbuf_discard_dynptr)(struct bpf_dynptr *ptr, u64 flags) = (void *)200;
 static long (*const bpf_dynptr_write)(const struct bpf_dynptr *dst, u32 off, void *src, u32 len,
 				      u64 flags) = (void *)202;
-
-/* Open-coded number iterator: kfuncs, since 6.4. */
-extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __ksym;
-extern int *bpf_iter_num_next(struct bpf_iter_num *it) __ksym;
-extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __ksym;
-/* No preemption in between: kfuncs, since 6.10. */
-extern void bpf_preempt_disable(void) __ksym;
-extern void bpf_preempt_enable(void) __ksym;
-/* A typed, read-only view of an address: kfunc, since 6.2. */
-extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym;
-
-/* BPF_TYPE_ID_TARGET, tools/lib/bpf/bpf_core_read.h: the type's id in the running kernel. */
-#define kernel_type_id(type) __builtin_btf_type_id(*(typeof(type) *)0, 1)
-#define container_of_kernel(ptr, type, member)                                                                    \
-	((type *)bpf_rdonly_cast((const void *)(ptr) -                                                            \
-					 __builtin_preserve_field_info(((type *)0)->member, 0 /* byte offset */), \
-				 kernel_type_id(type)))

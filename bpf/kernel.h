@@ -14,15 +14,16 @@
 #define EACCES 13
 #define EINVAL 22
 
-#define FMODE_READ 1	       /* include/linux/fs.h */
-#define FMODE_WRITE 2	       /* include/linux/fs.h */
-#define FMODE_EXEC 0x20	       /* include/linux/fs.h; in f_flags only an exec sets it, VALID_OPEN_FLAGS lacks it */
-#define FMODE_PATH 0x4000      /* include/linux/fs.h: O_PATH */
-#define FMODE_CREATED 0x100000 /* include/linux/fs.h */
-#define O_TRUNC 01000	       /* include/uapi/asm-generic/fcntl.h */
-#define PROT_EXEC 4	       /* include/uapi/asm-generic/mman-common.h */
-#define PROT_WRITE 2	       /* include/uapi/asm-generic/mman-common.h */
-#define MAP_TYPE 0xf	       /* include/uapi/linux/mman.h */
+#define FMODE_READ 1		   /* include/linux/fs.h */
+#define FMODE_WRITE 2		   /* include/linux/fs.h */
+#define FMODE_EXEC 0x20		   /* include/linux/fs.h; in f_flags only an exec sets it, VALID_OPEN_FLAGS lacks it */
+#define FMODE_PATH 0x4000	   /* include/linux/fs.h: O_PATH */
+#define FMODE_CREATED 0x100000	   /* include/linux/fs.h */
+#define FMODE_NOACCOUNT 0x20000000 /* include/linux/fs.h, at this place from 4.20 to 6.9 at least */
+#define O_TRUNC 01000		   /* include/uapi/asm-generic/fcntl.h */
+#define PROT_EXEC 4		   /* include/uapi/asm-generic/mman-common.h */
+#define PROT_WRITE 2		   /* include/uapi/asm-generic/mman-common.h */
+#define MAP_TYPE 0xf		   /* include/uapi/linux/mman.h */
 #define MAP_SHARED 1
 #define MAP_SHARED_VALIDATE 3
 #define VM_SHARED 8	    /* include/linux/mm.h */

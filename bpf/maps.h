@@ -29,6 +29,7 @@ struct {
 	__type(value, u32);
 } maybe_bound SEC(".maps");
 
+#ifndef NO_KFUNCS
 /* task -> armed record. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -36,6 +37,23 @@ struct {
 	__type(key, int);
 	__type(value, struct armed_task);
 } armed_tasks SEC(".maps");
+#else
+/* key of a task -> armed record: see records.h. Loader: as many as the kernel allows threads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, u64);
+	__type(value, struct armed_task);
+} armed_tasks SEC(".maps");
+
+/* high bits of a hashed key -> how many armed tasks share them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << ARMED_BITS);
+	__type(key, u32);
+	__type(value, u32);
+} maybe_armed SEC(".maps");
+#endif
 
 /*
  * task -> what it executes, while it does. Below 8 KiB with the kernel's head, the

@@ -92,6 +92,7 @@ static __always_inline long block(struct pass *m, u32 size)
 			u32 c = classes[p[i]];
 			u64 ix = off + (state << 6) + (c << 1);
 
+			index_barrier(ix);
 			state = *(const u16 *)(blob + (ix & COLUMN_MASK(size)));
 		}
 		t->state = state;

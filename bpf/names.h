@@ -42,31 +42,40 @@ static __noinline int judge(struct act *x, u32 kind)
 	return x->d->o.allow;
 }
 
+struct survey {
+	struct act *x;
+	u32 which;
+};
+
+static long survey_kind(u32 i, struct survey *v)
+{
+	struct act *x = v->x;
+	struct scratch *s = x->s;
+	struct outcome *o = &x->d->found;
+	u32 kind = i & 7, which = v->which & 1;
+
+	if (!match(x->t, s, x->d->pos, kind, o) || !o->allow)
+		return 0;
+	s->rights[which] |= 1 << kind;
+	if (o->cond)
+		s->commands[which] = o->vector;
+	return 0;
+}
+
 /*
  * Keeps in the slot which kinds of action, a bit each, the policy allows on the
  * name there, and on what commands an exec depends (0: on none).
  */
-static __noinline int survey(struct act *x, u32 which)
+static __always_inline void survey(struct act *x, u32 which)
 {
-	struct scratch *s = x->s;
-	struct bpf_iter_num it;
-	int *i;
+	struct survey v = {
+		.x = x,
+		.which = which & 1,
+	};
 
-	s->rights[which & 1] = 0;
-	s->commands[which & 1] = 0;
-	bpf_iter_num_new(&it, 0, KIND_MAP + 1);
-	while ((i = bpf_iter_num_next(&it))) {
-		struct outcome *o = &x->d->found;
-		u32 kind = *i & 7;
-
-		if (!match(x->t, s, x->d->pos, kind, o) || !o->allow)
-			continue;
-		s->rights[which & 1] |= 1 << kind;
-		if (o->cond)
-			s->commands[which & 1] = o->vector;
-	}
-	bpf_iter_num_destroy(&it);
-	return 0;
+	x->s->rights[which & 1] = 0;
+	x->s->commands[which & 1] = 0;
+	bpf_loop(KIND_MAP + 1, survey_kind, &v, 0);
 }
 
 static __always_inline int is_directory(struct dentry *d)
@@ -142,7 +151,7 @@ static __noinline int choose_kind(struct move *v, struct scratch *s)
 }
 
 /* Not 0 when the step refuses the move. */
-static __noinline int step(struct act *x, struct move *v)
+static __always_inline int step(struct act *x, struct move *v)
 {
 	struct scratch *s = x->s;
 	struct dentry *d = v->from;
@@ -173,23 +182,33 @@ static __noinline int step(struct act *x, struct move *v)
 	return 0;
 }
 
-static __noinline int move(struct act *x, struct move *v)
+struct steps {
+	struct act *x;
+	struct move *v;
+};
+
+static long one_step(u32 i, struct steps *c)
+{
+	struct scratch *s = c->x->s;
+
+	s->step = i;
+	if (!step(c->x, c->v))
+		return 0;
+	s->refused = 1;
+	return 1;
+}
+
+static __always_inline int move(struct act *x, struct move *v)
 {
 	struct scratch *s = x->s;
-	struct bpf_iter_num it;
-	int *i;
+	struct steps c = {
+		.x = x,
+		.v = v,
+	};
 
 	s->directory = !v->link && (is_directory(v->from) || (v->exchange && is_directory(v->to)));
 	s->refused = 0;
-	bpf_iter_num_new(&it, 0, STEPS);
-	while ((i = bpf_iter_num_next(&it))) {
-		s->step = *i;
-		if (step(x, v)) {
-			s->refused = 1;
-			break;
-		}
-	}
-	bpf_iter_num_destroy(&it);
+	bpf_loop(STEPS, one_step, &c, 0);
 	return FRESH(s->refused) ? -EACCES : 0;
 }
 

@@ -81,13 +81,13 @@ static __always_inline int gate_unix_peer(struct armed_task *a, struct sock *pee
 {
 	struct unix_sock *u = container_of_kernel(peer, struct unix_sock, sk);
 	struct request r = {
-		.dentry = u->path.dentry,
-		.mnt = u->path.mnt,
+		.dentry = kernel_read(u, path.dentry),
+		.mnt = kernel_read(u, path.mnt),
 		.kind = KIND_WRITE,
 		.hook = hook,
 	};
 
-	if (!u->path.dentry)
+	if (!r.dentry)
 		return 0;
 	return gate_path(a, &r);
 }

@@ -42,12 +42,12 @@ static __noinline int gate_inode(struct armed_task *a, struct dentry *dentry, u3
 
 	r.repeat = hook == HOOK_INODE_FILE_SETATTR && was_judged(a, dentry, HOOK_FILE_IOCTL);
 	if (note) {
-		struct vfsmount *mnt = bpf_rdonly_cast((void *)note, kernel_type_id(struct vfsmount));
+		struct vfsmount *mnt = kernel_cast(struct vfsmount, note);
 
 		/* A stacked file system asks its private mount once for many changes. */
 		if (!kernel_internal(container_of_kernel(mnt, struct mount, mnt)))
 			a->mount = 0;
-		if (mnt->mnt_sb == dentry->d_sb)
+		if (kernel_read(mnt, mnt_sb) == dentry->d_sb)
 			r.mnt = mnt;
 	}
 	return gate_path(a, &r);

@@ -20,13 +20,15 @@
 /* MNT_NS_INTERNAL, ERR_PTR(-EINVAL): no process has it in a namespace of its own. */
 static __always_inline int kernel_internal(struct mount *m)
 {
-	return (s64)m->mnt_ns == -EINVAL;
+	return (s64)kernel_read(m, mnt_ns) == -EINVAL;
 }
 
 /* Of the kernel's own lock of all renames, and of all changes of mounts: odd while a change is at work. */
 static __always_inline u32 sequence_of(u64 lock)
 {
-	return ((struct seqcount *)bpf_rdonly_cast((void *)lock, kernel_type_id(struct seqcount)))->sequence;
+	struct seqcount *count = kernel_cast(struct seqcount, lock);
+
+	return kernel_read(count, sequence);
 }
 
 static __always_inline u64 changes_so_far(void)
@@ -76,19 +78,21 @@ static __always_inline int walk_holds(struct walk *w)
 	return 0;
 }
 
+#ifndef NO_KFUNCS
+#include "walk_iter.h"
+#else
+#include "walk_loop.h"
+#endif
+
 /*
  * The path of a dentry on a mount, one that it had at a moment of this call,
- * whole, however many threads rename directories meanwhile. What the loop
- * carries besides its two pointers lives in the slot: the verifier takes a value
- * from memory as unknown, so that the loop converges.
+ * whole, however many threads rename directories meanwhile.
  */
 static __noinline int walk_path(struct scratch *s, struct dentry *leaf, struct vfsmount *mnt)
 {
-	struct dentry *d = leaf;
-	struct bpf_iter_num it;
 	struct walk *w = &s->walk;
 	struct mount *m;
-	u32 pos, held = 0, lost = 0;
+	u32 pos;
 	u64 ns, own;
 
 	w->class = CLASS_UNRESOLVABLE;
@@ -97,86 +101,23 @@ static __noinline int walk_path(struct scratch *s, struct dentry *leaf, struct v
 	walk_reset(w);
 	if (!leaf || !mnt)
 		return 0;
-	m = container_of_kernel(mnt, struct mount, mnt);
 	if (settings.rename_lock && settings.mount_lock)
 		w->before = changes_so_far();
-
-	bpf_iter_num_new(&it, 0, WALK_STEPS);
-	while (bpf_iter_num_next(&it)) {
-		struct dentry *up;
-		const unsigned char *name;
-		u32 len;
-
-		if (d == m->mnt.mnt_root) {
-			struct mount *parent = m->mnt_parent;
-
-			if (parent != m) {
-				d = m->mnt_mountpoint;
-				if (w->careful)
-					w->way = mix(w->way, d, parent, 0);
-				m = parent;
-				w->crossed = 1;
-				continue;
-			}
-			w->top = 1;
-			goto ended;
-		}
-		up = d->d_parent;
-		if (up == d)
-			goto ended;
-		len = d->d_name.len;
-		name = d->d_name.name;
-		pos = w->pos;
-		if (len == 0 || len > 255 || pos < len + 2) {
-			if (len && len <= 255)
-				w->class = CLASS_TOO_LONG;
-			lost = 1;
-			break;
-		}
-		pos -= len;
-		if (bpf_probe_read_kernel(&s->buf[pos & (PATH_END - 1)], len & 255, name)) {
-			lost = 1;
-			break;
-		}
-		pos -= 1;
-		s->buf[pos & (PATH_END - 1)] = '/';
-		w->mounted |= w->crossed;
-		w->pos = pos;
-		if (w->careful) {
-			u32 seq = d->d_seq.seqcount.sequence;
-
-			w->way = mix(w->way, up, d, seq);
-			w->moving |= seq & 1;
-		}
-		d = up;
-		continue;
-	ended:
-		if (likely(walk_holds(w))) {
-			held = 1;
-			break;
-		}
-		if (w->tries > WALK_TRIES)
-			break;
-		walk_reset(w);
-		d = leaf;
-		m = container_of_kernel(mnt, struct mount, mnt);
-	}
-	bpf_iter_num_destroy(&it);
-	if (lost)
-		return 0;
-	pos = w->pos;
-	if (!held) {
+	m = walk_steps(s, leaf, mnt);
+	if (!m) {
 		w->pos = PATH_END;
 		return 0;
 	}
+	pos = w->pos;
 
-	ns = (u64)m->mnt_ns;
+	ns = (u64)kernel_read(m, mnt_ns);
 	own = (u64)bpf_get_current_task_btf()->nsproxy->mnt_ns;
-	if (!w->top && pos == PATH_END && ((s64)ns == -EINVAL || !ns) && (mnt->mnt_flags & MNT_INTERNAL)) {
+	if (!w->top && pos == PATH_END && ((s64)ns == -EINVAL || !ns) && (kernel_read(mnt, mnt_flags) & MNT_INTERNAL)) {
 		w->class = CLASS_ANONYMOUS;
 		return 0;
 	}
-	if (kernel_internal(m) && (pos != PATH_END || w->top) && leaf->d_sb->s_magic != MQUEUE_MAGIC) {
+	if ((s64)ns == -EINVAL && (pos != PATH_END || w->top) &&
+	    kernel_read(kernel_read(leaf, d_sb), s_magic) != MQUEUE_MAGIC) {
 		/* An overlay's private mount, or its root. */
 		w->class = CLASS_INTERNAL;
 		return 0;

@@ -38,7 +38,7 @@ int gate_bprm_check(u64 *ctx)
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct armed_task *a = NULL;
 
-	if (t->bpf_storage)
+	if (has_record(t))
 		a = task_record(t, 0);
 	if (!a || !(a->flags & ARMED)) {
 		/* What a failed exec left pending is void. ARMED, which the iterator may set, is never cleared. */
@@ -66,7 +66,7 @@ int gate_bprm_committed(u64 *ctx)
 	u32 pend;
 	int ret = 0;
 
-	if (!t->bpf_storage)
+	if (!has_record(t))
 		return 0;
 	a = task_record(t, 0);
 	if (!a || !(a->flags & (ARMED | ARM_PENDING)))
@@ -89,6 +89,7 @@ int gate_task_alloc(u64 *ctx)
 	struct task_struct *child = (void *)ctx[0];
 	struct armed_task *a = armed_self(), *c;
 
+	forget_record(child);
 	if (!a)
 		return 0;
 	/* Birth in another cgroup: whoever ends the gated ones by cgroup would miss it. */
@@ -108,6 +109,16 @@ int gate_task_alloc(u64 *ctx)
 	return 0;
 }
 
+#ifdef NO_KFUNCS
+/* Where records are not part of the task. */
+SEC("lsm/task_free")
+int gate_task_free(u64 *ctx)
+{
+	forget_record((void *)ctx[0]);
+	return 0;
+}
+#endif
+
 static __noinline int gate_open(struct armed_task *a, struct file *file)
 {
 	struct request r = {};
@@ -123,6 +134,8 @@ static __noinline int gate_open(struct armed_task *a, struct file *file)
 	 * file systems and objects from which nothing is executed.
 	 */
 	inode = file->f_inode;
+	if (opened_below(file, inode, mode))
+		return 0;
 	if ((flags & FMODE_EXEC) && (inode->i_mode & S_IFMT) == S_IFREG && !(inode->i_sb->s_iflags & SB_I_NOEXEC))
 		return 0;
 	r.dentry = file->f_path.dentry;
@@ -182,7 +195,7 @@ static __noinline int gate_mapping(struct armed_task *a, struct file *file, u32 
 	r.dentry = file->f_path.dentry;
 	r.mnt = file->f_path.mnt;
 	if (hook == HOOK_FILE_MPROTECT)
-		r.user_path = &container_of_kernel(file, struct backing_file, file)->user_path;
+		r.user_path = path_above(file);
 	r.requested = prot;
 	r.kind = code ? KIND_MAP : KIND_WRITE;
 	r.also_write = code && write;

@@ -4,7 +4,8 @@
  * recursion guard, so a per-CPU buffer could be overwritten between the walk
  * and the match. A slot belongs to its claimer until released; none free means
  * deny (the caller's), and a counter. Preemption is off while a slot is held, so
- * that no crowd of preempted tasks can hold them all.
+ * that no crowd of preempted tasks can hold them all. Before 6.10 a program cannot
+ * turn it off: there are more slots then, and any CPU's will do.
  */
 #pragma once
 #include "maps.h"
@@ -49,19 +50,15 @@ static __always_inline struct scratch *scratch_try(u32 ix)
 	return NULL;
 }
 
-static __always_inline struct scratch *scratch_claim(void)
+#ifndef NO_KFUNCS
+
+/* A free slot among the CPU's others. */
+static __noinline struct scratch *scratch_search(u32 first)
 {
+	struct scratch *s = NULL;
 	struct bpf_iter_num it;
-	struct scratch *s;
-	u32 first;
 	int *i;
 
-	bpf_preempt_disable();
-	first = bpf_get_smp_processor_id() * SCRATCH_PER_CPU;
-	s = scratch_try(first);
-
-	if (likely(s))
-		return s;
 	bpf_iter_num_new(&it, 1, SCRATCH_PER_CPU);
 	while ((i = bpf_iter_num_next(&it))) {
 		s = scratch_try(first + *i);
@@ -69,6 +66,53 @@ static __always_inline struct scratch *scratch_claim(void)
 			break;
 	}
 	bpf_iter_num_destroy(&it);
+	return s;
+}
+
+#else
+
+struct search {
+	u32 at;
+	u32 found; /* index + 1 */
+};
+
+static long search_slot(u32 i, struct search *c)
+{
+	c->at += 1;
+	if (c->at >= settings.scratch_slots)
+		c->at = 0;
+	if (!scratch_try(c->at))
+		return 0;
+	c->found = c->at + 1;
+	return 1;
+}
+
+/* A free slot anywhere: preempted tasks may hold all of this CPU's. */
+static __noinline struct scratch *scratch_search(u32 first)
+{
+	struct search c = {.at = first};
+	u32 ix;
+
+	bpf_loop(settings.scratch_slots, search_slot, &c, 0);
+	ix = c.found - 1;
+	if (!c.found)
+		return NULL;
+	return bpf_map_lookup_elem(&scratch, &ix);
+}
+
+#endif
+
+static __always_inline struct scratch *scratch_claim(void)
+{
+	struct scratch *s;
+	u32 first;
+
+	bpf_preempt_disable();
+	first = bpf_get_smp_processor_id() * SCRATCH_PER_CPU;
+	s = scratch_try(first);
+	if (likely(s))
+		return s;
+	s = scratch_search(first);
 	if (!s) {
 		count_unrecorded();
 		bpf_preempt_enable();

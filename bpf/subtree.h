@@ -36,36 +36,47 @@ static __always_inline u32 command_behind(struct act *x)
 	return command_feed(x->t, x->s->buf + PATH_END, 0, 1, state);
 }
 
+struct below {
+	struct act *x;
+	u32 compare;
+};
+
+static long below_kind(u32 i, struct below *b)
+{
+	struct act *x = b->x;
+	struct scratch *s = x->s;
+	u32 n = i & (2 * KINDS - 1), state;
+
+	/* Under either class: below a directory of the root there may be mounts. */
+	s->buf[x->d->pos & (PATH_END - 1)] = n & 1 ? CLASS_MOUNT : CLASS_ROOT;
+	if (n / 2 == KIND_COMMAND)
+		state = command_behind(x);
+	else if (n / 2 <= KIND_MAP || n / 2 == KIND_EXE)
+		state = state_behind(x->t, s, x->d->pos, n / 2);
+	else
+		return 0;
+	if (!b->compare)
+		s->below[n] = state;
+	else if (s->below[n] != state)
+		s->differ = 1;
+	return 0;
+}
+
 /* Keeps the states behind the path in the slot or, to compare, tells whether they are those that were kept (0: they
  * differ). */
-static __noinline int subtree(struct act *x, u32 compare)
+static __always_inline int subtree(struct act *x, u32 compare)
 {
 	struct scratch *s = x->s;
-	struct bpf_iter_num it;
-	int *i;
+	struct below b = {
+		.x = x,
+		.compare = compare,
+	};
 
 	if (x->d->pos >= PATH_END)
 		return 0;
 	s->differ = 0;
 	s->buf[PATH_END] = '/';
-	bpf_iter_num_new(&it, 0, 2 * KINDS);
-	while ((i = bpf_iter_num_next(&it))) {
-		u32 n = *i & (2 * KINDS - 1), state;
-
-		/* Under either class: below a directory of the root there may be mounts. */
-		s->buf[x->d->pos & (PATH_END - 1)] = n & 1 ? CLASS_MOUNT : CLASS_ROOT;
-		if (n / 2 == KIND_COMMAND)
-			state = command_behind(x);
-		else if (n / 2 <= KIND_MAP || n / 2 == KIND_EXE)
-			state = state_behind(x->t, s, x->d->pos, n / 2);
-		else
-			continue;
-		if (!compare)
-			s->below[n] = state;
-		else if (s->below[n] != state)
-			s->differ = 1;
-	}
-	bpf_iter_num_destroy(&it);
+	bpf_loop(2 * KINDS, below_kind, &b, 0);
 	s->buf[PATH_END] = 0;
 	s->buf[x->d->pos & (PATH_END - 1)] = x->d->class;
 	return !compare || !s->differ;

@@ -5,25 +5,15 @@
  * refused (exec, fork) by the caller.
  */
 #pragma once
-#include "kernel.h"
-#include "scratch.h"
+#include "records.h"
 
-static __always_inline struct armed_task *task_record(struct task_struct *t, u64 flags)
-{
-	return bpf_task_storage_get(&armed_tasks, t, NULL, flags);
-}
-
-/*
- * The record of the current task if it is enforced, else NULL. A task that
- * never got storage from any BPF map has a NULL bpf_storage pointer: that one
- * load is all that most tasks of a node pay.
- */
+/* The record of the current task if it is enforced, else NULL. */
 static __always_inline struct armed_task *armed_self(void)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct armed_task *a;
 
-	if (likely(!t->bpf_storage))
+	if (likely(!has_record(t)))
 		return NULL;
 	a = task_record(t, 0);
 	if (!a || !(a->flags & ARMED))

@@ -6,7 +6,7 @@
  * fields, explicit padding. Change ABI_VERSION with any change of meaning.
  */
 #pragma once
-#include "helpers.h"
+#include "kfuncs.h"
 
 #define ABI_VERSION 1
 
@@ -226,6 +226,9 @@ struct armed_task {
 	u64 mount;  /* the mount that the call asked for write access to: see notes.h */
 };
 
+/* Elements of the map maybe_armed: 1 << ARMED_BITS. */
+#define ARMED_BITS 16
+
 /* Constants of one load, in .rodata. */
 struct settings {
 	u32 host_netns; /* inode number of the host's network namespace */
@@ -310,7 +313,11 @@ struct event {
 #define SCRATCH_PAD 4112 /* block padding, and room so that the verifier accepts any position with any length */
 #define SUBJECT_MASK \
 	0x1fff /* of a position in the subject or in the zeros behind it, where blocks of a pass may begin too */
+#ifndef NO_KFUNCS
 #define SCRATCH_PER_CPU 8
+#else
+#define SCRATCH_PER_CPU 32 /* a task can be preempted while it holds one */
+#endif
 
 struct walk {
 	u32 pos;     /* start of the subject (its class byte) in buf */
@@ -324,6 +331,14 @@ struct walk {
 	u64 way;     /* ... identifies the steps taken */
 	u64 last;    /* ... those of the walk before */
 	u64 before;  /* changes of names and mounts when it began */
+	u32 held;    /* what it read held at one moment */
+	u32 reserved;
+	/* Addresses, of walk_loop.h: */
+	u64 leaf; /* where it begins, and on which mount */
+	u64 leaf_mount;
+	u64 dentry; /* where it is */
+	u64 mount;
+	u64 root; /* of the mount */
 };
 
 struct scratch {

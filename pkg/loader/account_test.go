@@ -420,7 +420,7 @@ func TestScratchReleased(t *testing.T) {
 	if busy := busySlots(t, g); len(busy) > 0 {
 		t.Errorf("scratch slots %v are taken, and no task is left", busy)
 	}
-	if m := g.coll.Maps[safeclawMapScratch].MaxEntries(); m == 0 || m%scratchPerCPU != 0 {
+	if m := g.coll.Maps[safeclawMapScratch].MaxEntries(); m == 0 || m%8 != 0 {
 		t.Errorf("%d scratch slots", m)
 	}
 	after := total(t, g)

@@ -44,10 +44,11 @@ type Options struct {
 // Gate is the set of loaded and attached programs. Its links keep the programs
 // attached only while the Gate is referenced: call Close, never drop it.
 type Gate struct {
-	coll  *ebpf.Collection
-	hooks []hook
-	links []link.Link
-	log   *slog.Logger
+	coll    *ebpf.Collection
+	variant Variant
+	hooks   []hook
+	links   []link.Link
+	log     *slog.Logger
 
 	countedSpec *ebpf.MapSpec
 	reader      *ringbuf.Reader
@@ -76,19 +77,22 @@ func Load(ctx context.Context, o Options) (*Gate, error) {
 	if err := CheckActive(); err != nil {
 		return nil, err
 	}
-	spec, err := prepare(o)
-	if err != nil {
-		return nil, err
-	}
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's types: %w", err)
 	}
-	chosen, err := chooseHooks(spec, kernel)
+	obj, spec, err := chooseObject(kernel)
 	if err != nil {
 		return nil, err
 	}
-	g := &Gate{hooks: chosen, log: o.Logger, slots: map[uint32]*slot{}, countedSpec: spec.Maps[safeclawMapCounted].InnerMap.Copy()}
+	if err := prepare(obj, spec, o); err != nil {
+		return nil, err
+	}
+	chosen, err := chooseHooks(obj.name, spec, kernel)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gate{variant: obj.name, hooks: chosen, log: o.Logger, slots: map[uint32]*slot{}, countedSpec: spec.Maps[safeclawMapCounted].InnerMap.Copy()}
 	g.coll, err = ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, loadError(err)
@@ -102,23 +106,22 @@ func Load(ctx context.Context, o Options) (*Gate, error) {
 	return g, nil
 }
 
+// Variant says which of the embedded objects is loaded.
+func (g *Gate) Variant() Variant { return g.variant }
+
 // prepare sets the constants and sizes of this load.
-func prepare(o Options) (*ebpf.CollectionSpec, error) {
-	spec, err := loadSafeclaw()
-	if err != nil {
-		return nil, fmt.Errorf("read embedded programs: %w", err)
-	}
+func prepare(obj object, spec *ebpf.CollectionSpec, o Options) error {
 	netns, err := hostNetns(o.HostProc)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
-		return nil, fmt.Errorf("count possible CPUs: %w", err)
+		return fmt.Errorf("count possible CPUs: %w", err)
 	}
 	s := safeclawSettings{
 		HostNetns:    netns,
-		ScratchSlots: uint32(cpus * scratchPerCPU), RingBytes: uint32(o.RingBytes),
+		ScratchSlots: uint32(cpus * obj.scratchPerCPU), RingBytes: uint32(o.RingBytes),
 	}
 	// Hidden symbols cost speed, not safety: see walk_path of bpf/path.h.
 	locks, err := kernelSymbols("rename_lock", "mount_lock")
@@ -130,23 +133,20 @@ func prepare(o Options) (*ebpf.CollectionSpec, error) {
 	}
 	var key [24]byte
 	if _, err := rand.Read(key[:]); err != nil {
-		return nil, fmt.Errorf("draw hash key: %w", err)
+		return fmt.Errorf("draw hash key: %w", err)
 	}
 	for i := range s.HashKey {
 		s.HashKey[i] = binary.LittleEndian.Uint64(key[8*i:])
 	}
 	s.HashKey[2] |= 1 // odd: the multiplication must not lose bits
 	if err := spec.Variables[safeclawVarSettings].Set(s); err != nil {
-		return nil, fmt.Errorf("set constants: %w", err)
+		return fmt.Errorf("set constants: %w", err)
 	}
 	spec.Maps[safeclawMapScratch].MaxEntries = s.ScratchSlots
 	spec.Maps[safeclawMapEvents].MaxEntries = uint32(o.RingBytes)
 	spec.Maps[safeclawMapCounted].InnerMap.MaxEntries = uint32(o.CountedEntries)
-	return spec, nil
+	return sizeArmed(spec.Maps[safeclawMapArmedTasks])
 }
-
-// scratchPerCPU is SCRATCH_PER_CPU of bpf/types.h.
-const scratchPerCPU = 8
 
 func (g *Gate) attach(ctx context.Context) error {
 	if _, err := g.swapCounted(); err != nil {

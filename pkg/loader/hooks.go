@@ -18,6 +18,8 @@ type hook struct {
 	// arguments, if not 0, is how many the kernel's hook takes where this
 	// variant of the program is the right one.
 	arguments int
+	// only, if not empty, is the variant that has such a program.
+	only Variant
 }
 
 // hooks lists every program that must be attached, by name. A program that a
@@ -26,6 +28,7 @@ var hooks = []hook{
 	{program: safeclawProgGateBprmCheck, typ: ebpf.LSM},
 	{program: safeclawProgGateBprmCommitted, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskAlloc, typ: ebpf.LSM},
+	{program: plainProgGateTaskFree, typ: ebpf.LSM, only: VariantPlain}, // task storage otherwise
 	{program: safeclawProgGateFileOpen, typ: ebpf.LSM},
 	{program: safeclawProgGateMmapFile, typ: ebpf.LSM},
 	{program: safeclawProgGateFileMprotect, typ: ebpf.LSM},
@@ -71,9 +74,12 @@ type kernelTypes interface {
 
 // chooseHooks takes out of the collection what the running kernel has no hook
 // for, and returns the programs that must be attached.
-func chooseHooks(spec *ebpf.CollectionSpec, kernel kernelTypes) ([]hook, error) {
+func chooseHooks(variant Variant, spec *ebpf.CollectionSpec, kernel kernelTypes) ([]hook, error) {
 	var out []hook
 	for _, h := range hooks {
+		if h.only != "" && h.only != variant {
+			continue
+		}
 		p := spec.Programs[h.program]
 		if p == nil || p.Type != h.typ {
 			return nil, fmt.Errorf("program %s is missing from the embedded object", h.program)

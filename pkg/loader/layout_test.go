@@ -14,13 +14,18 @@ import (
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
 
-func object(t *testing.T) *ebpf.CollectionSpec {
+// forObjects runs a test for each embedded object.
+func forObjects(t *testing.T, f func(*testing.T, object, *ebpf.CollectionSpec)) {
 	t.Helper()
-	spec, err := loadSafeclaw()
-	if err != nil {
-		t.Fatal(err)
+	for _, o := range objects {
+		t.Run(string(o.name), func(t *testing.T) {
+			spec, err := o.load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f(t, o, spec)
+		})
 	}
-	return spec
 }
 
 // leaf is a scalar of a structure, with where it stands.
@@ -87,7 +92,10 @@ func goLeaves(typ reflect.Type, name string, off uint32) []leaf {
 // TestLayout: what the kernel side and Go share has one layout, without holes:
 // the object's own BTF says how its compiler laid it out.
 func TestLayout(t *testing.T) {
-	spec := object(t)
+	forObjects(t, testLayout)
+}
+
+func testLayout(t *testing.T, _ object, spec *ebpf.CollectionSpec) {
 	for _, tt := range []struct {
 		name string
 		goes any
@@ -156,7 +164,10 @@ func enum(t *testing.T, spec *ebpf.CollectionSpec, name string) map[string]uint6
 
 // TestNumbers: numbers that C and Go write down separately are the same.
 func TestNumbers(t *testing.T) {
-	spec := object(t)
+	forObjects(t, testNumbers)
+}
+
+func testNumbers(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
 	tb := compile(t, "version: 1\nrules: []\n")
 
 	// Rule numbers are the policy's: RULE_NO_POLICY is builtin/no-policy.
@@ -204,8 +215,8 @@ func TestNumbers(t *testing.T) {
 	if small.InnerMap.ValueSize != policy.SmallTable || large.InnerMap.ValueSize != policy.LargeTable {
 		t.Errorf("tables of %d and %d bytes", small.InnerMap.ValueSize, large.InnerMap.ValueSize)
 	}
-	if n := m[safeclawMapScratch].MaxEntries; n != scratchPerCPU {
-		t.Errorf("SCRATCH_PER_CPU is %d, Go has %d", n, scratchPerCPU)
+	if n := m[safeclawMapScratch].MaxEntries; int(n) != obj.scratchPerCPU {
+		t.Errorf("SCRATCH_PER_CPU is %d, Go has %d", n, obj.scratchPerCPU)
 	}
 	c := m[safeclawMapCounted].InnerMap
 	if c.KeySize != 32 || c.ValueSize != 32 || c.MaxEntries != CountedEntries {
@@ -222,11 +233,16 @@ func TestNumbers(t *testing.T) {
 // TestPrograms: every program of the object is one that Load attaches or an
 // iterator. One in neither place would be loaded and never run.
 func TestPrograms(t *testing.T) {
-	spec := object(t)
+	forObjects(t, testPrograms)
+}
+
+func testPrograms(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
 	iterators := map[string]bool{safeclawProgArmExisting: true, safeclawProgListArmed: true, safeclawProgFindHostRoot: true}
 	types := map[string]ebpf.ProgramType{}
 	for _, h := range hooks {
-		types[h.program] = h.typ
+		if h.only == "" || h.only == obj.name {
+			types[h.program] = h.typ
+		}
 	}
 	for name, p := range spec.Programs {
 		typ, hook := types[name]
@@ -261,11 +277,14 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestPrepareRefuses: an object without one of the programs is refused, and the
-// constants are those of this machine.
+// TestPrepare: the constants are those of this machine.
 func TestPrepare(t *testing.T) {
-	spec, err := prepare(Options{HostProc: "/proc/self", RingBytes: 1 << 14, CountedEntries: 7, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	forObjects(t, testPrepare)
+}
+
+func testPrepare(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
+	o := Options{HostProc: "/proc/self", RingBytes: 1 << 14, CountedEntries: 7, Logger: slog.New(slog.DiscardHandler)}
+	if err := prepare(obj, spec, o); err != nil {
 		t.Fatal(err)
 	}
 	if spec.Maps[safeclawMapEvents].MaxEntries != 1<<14 || spec.Maps[safeclawMapCounted].InnerMap.MaxEntries != 7 {
@@ -281,11 +300,14 @@ func TestPrepare(t *testing.T) {
 	}
 	cpus := ebpf.MustPossibleCPU()
 	if s.HostNetns != netns || s.RingBytes != 1<<14 ||
-		s.ScratchSlots != uint32(cpus*scratchPerCPU) || spec.Maps[safeclawMapScratch].MaxEntries != s.ScratchSlots {
+		s.ScratchSlots != uint32(cpus*obj.scratchPerCPU) || spec.Maps[safeclawMapScratch].MaxEntries != s.ScratchSlots {
 		t.Errorf("settings %+v; host's network namespace %d", s, netns)
 	}
-	again, err := prepare(Options{HostProc: "/proc/self", RingBytes: 1 << 14, CountedEntries: 7, Logger: slog.New(slog.DiscardHandler)})
+	again, err := obj.load()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := prepare(obj, again, o); err != nil {
 		t.Fatal(err)
 	}
 	var s2 safeclawSettings

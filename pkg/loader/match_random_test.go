@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/authensor/safeclaw-node-agent/internal/testkit/policygen"
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
@@ -97,7 +98,16 @@ func newMatcher(t testing.TB) *matcher {
 	if os.Geteuid() != 0 {
 		t.Skip("guest only: loading programs needs root")
 	}
-	spec, err := loadMatcher()
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	obj, _, err := chooseObject(kernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := map[Variant]func() (*ebpf.CollectionSpec, error){VariantKfuncs: loadMatcher, VariantPlain: loadPlainMatcher}
+	spec, err := load[obj.name]()
 	if err != nil {
 		t.Fatal(err)
 	}

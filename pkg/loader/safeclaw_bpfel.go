@@ -281,18 +281,25 @@ type safeclawScratch struct {
 	Busy     uint32
 	Reserved uint32
 	Walk     struct {
-		_       structs.HostLayout
-		Pos     uint32
-		Class   uint32
-		Crossed uint32
-		Mounted uint32
-		Top     uint32
-		Careful uint32
-		Tries   uint32
-		Moving  uint32
-		Way     uint64
-		Last    uint64
-		Before  uint64
+		_         structs.HostLayout
+		Pos       uint32
+		Class     uint32
+		Crossed   uint32
+		Mounted   uint32
+		Top       uint32
+		Careful   uint32
+		Tries     uint32
+		Moving    uint32
+		Way       uint64
+		Last      uint64
+		Before    uint64
+		Held      uint32
+		Reserved  uint32
+		Leaf      uint64
+		LeafMount uint64
+		Dentry    uint64
+		Mount     uint64
+		Root      uint64
 	}
 	Deed      [12]uint64
 	Tables    [10]uint64

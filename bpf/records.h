@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where armed records are kept, and what a task without one pays.
+ *
+ * In task storage, since 6.2: a lookup finds every record, and a task that never
+ * got storage from any BPF map has a NULL bpf_storage pointer. That one load is
+ * all that most tasks of a node pay.
+ *
+ * Before, a task storage lookup answers NULL also when a task was preempted in
+ * the middle of one on this CPU: an armed task would now and then not be gated.
+ * So records are in a hash, whose lookup takes no lock and finds each element
+ * that was there before it began. Its key is the task's address: at task_alloc a
+ * child has no number yet. An element is made before the task can act (by its own
+ * exec, its fork, or the iterator), and goes with the task. The array of counters
+ * stands for the pointer: raised before an element is made, lowered after it is
+ * gone, so 0 means that no task of these bits has a record.
+ */
+#pragma once
+#include "kernel.h"
+#include "scratch.h"
+
+#ifndef NO_KFUNCS
+
+static __always_inline int has_record(struct task_struct *t)
+{
+	return t->bpf_storage != NULL;
+}
+
+static __always_inline struct armed_task *task_record(struct task_struct *t, u64 flags)
+{
+	return bpf_task_storage_get(&armed_tasks, t, NULL, flags);
+}
+
+/* The kernel frees a task's storage with the task. */
+static __always_inline void forget_record(struct task_struct *t)
+{
+}
+
+#else
+
+/* The task's address as a number. The verifier makes one of two pointers' difference only; settings never move. */
+static __always_inline u64 task_key(struct task_struct *t)
+{
+	return (u64)t - (u64)&settings;
+}
+
+static __always_inline u32 *armed_cell(u64 key)
+{
+	u32 ix = key * 0x9e3779b97f4a7c15ULL >> (64 - ARMED_BITS);
+
+	return bpf_map_lookup_elem(&maybe_armed, &ix);
+}
+
+static __always_inline int has_record(struct task_struct *t)
+{
+	u32 *cell = armed_cell(task_key(t));
+
+	return !cell || *(volatile u32 *)cell;
+}
+
+static __noinline struct armed_task *make_record(struct task_struct *t)
+{
+	struct armed_task fresh = {};
+	u64 key = task_key(t);
+	u32 *cell = armed_cell(key);
+
+	if (!cell)
+		return NULL;
+	__sync_fetch_and_add(cell, 1);
+	if (bpf_map_update_elem(&armed_tasks, &key, &fresh, BPF_NOEXIST))
+		__sync_fetch_and_add(cell, -1);
+	/* If another CPU made it meanwhile: that one. */
+	return bpf_map_lookup_elem(&armed_tasks, &key);
+}
+
+static __always_inline struct armed_task *task_record(struct task_struct *t, u64 flags)
+{
+	u64 key = task_key(t);
+	struct armed_task *a = bpf_map_lookup_elem(&armed_tasks, &key);
+
+	if (!a && flags)
+		a = make_record(t);
+	return a;
+}
+
+/*
+ * Of a task that is freed. In an interrupt, deleting can fail where an update of
+ * the map was interrupted: so it is done again when the address is used again.
+ */
+static __always_inline void forget_record(struct task_struct *t)
+{
+	u64 key = task_key(t);
+	u32 *cell = armed_cell(key);
+
+	if (!cell || likely(!*(volatile u32 *)cell))
+		return;
+	if (bpf_map_delete_elem(&armed_tasks, &key) == 0)
+		__sync_fetch_and_add(cell, -1);
+}
+
+#endif
