@@ -13,10 +13,11 @@ export GOFLAGS := -buildvcs=false $(GOFLAGS)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safeclaw-node-agent
 OUT := $(or $(VM_OUT),$(CURDIR)/.testbed)
 
-# The kernels of `make test`; `make test-vm KERNEL=6.18` takes one.
-KERNELS ?= 6.12 6.18
-# `make test-long` adds these ways to boot the first of them.
-VARIANTS ?= SMP=2 APPEND=preempt=full
+# The kernels of `make test`; `make test-vm KERNEL=6.18` takes one. Which packages each tests says test/vm/packages.
+KERNELS ?= 6.12 6.18 7.3
+# `make test-long` boots each of them in these ways too, for the packages that race tasks against each other. + joins two.
+VARIANTS ?= SMP=2 APPEND=preempt=full SMP=2+APPEND=preempt=full
+RACING ?= ./pkg/loader ./test/escapes ./test/adversary
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)-$(shell go env GOVERSION)/golangci-lint
@@ -85,8 +86,8 @@ test-long: fresh lint generate-check ## all of it with raised counts: three unit
 	@test/vm/fuzz $(or $(FUZZTIME),60s)
 	@for k in $(KERNELS); do test/vm/selftest $$k; test/vm/nolsm $$k; done
 	$(STAGE) "guest tests"
-	@T=3600 VM_ENV=SAFECLAW_LONG=1 test/vm/run $(KERNELS)
-	@for v in $(VARIANTS); do printf '\n== guest tests, %s\n' "$$v"; env T=3600 VM_LABEL=" $$v" "$$v" test/vm/run $(KERNELS); done
+	@T=7200 VM_ALL=1 VM_ENV=SAFECLAW_LONG=1 test/vm/run $(KERNELS)
+	@for v in $(VARIANTS); do printf '\n== guest tests, %s\n' "$$v"; env T=3600 VM_PKGS="$(RACING)" VM_LABEL=" $$v" $${v//+/ } test/vm/run $(KERNELS); done
 	@$(MAKE) total
 
 test-vm: fresh ## guest tests alone: all kernels, or KERNEL=6.12; FLAGS="-test.run Open" goes to the tests
