@@ -69,7 +69,7 @@ func checkKernel() Check {
 	c := Check{Name: "kernel", OK: true, Detail: rel + " " + runtime.GOARCH}
 	// bpf_preempt_disable, which scratch slots need, came with 6.10.
 	if err == nil && (major < 6 || major == 6 && minor < 10) {
-		c.OK, c.Do = false, "use a kernel from 6.10 on; tested are Debian's 6.12, 6.18 and 7.3"
+		c.OK, c.Do = false, "use a kernel from 6.10 on; tested are Debian's 6.12 and 6.18"
 	}
 	return c
 }
