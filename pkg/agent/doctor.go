@@ -67,9 +67,9 @@ func checkKernel() Check {
 	var major, minor int
 	_, err := fmt.Sscanf(rel, "%d.%d", &major, &minor)
 	c := Check{Name: "kernel", OK: true, Detail: rel + " " + runtime.GOARCH}
-	// bpf_preempt_disable, which scratch slots need, came with 6.10.
-	if err == nil && (major < 6 || major == 6 && minor < 10) {
-		c.OK, c.Do = false, "use a kernel from 6.10 on; tested are Debian's 6.12 and 6.18"
+	// The argument of task_alloc, userns_create and bpf_dynptr_write are 6.1's or later.
+	if err == nil && (major < 6 || major == 6 && minor < 1) {
+		c.OK, c.Do = false, "use a kernel from 6.1 on; tested are Debian's 6.1, 6.12 and 6.18"
 	}
 	return c
 }
@@ -149,8 +149,12 @@ func own(mount string) (*cgroup.Group, error) {
 // checkPrograms loads and attaches the whole set, bound to nothing.
 func checkPrograms(ctx context.Context) Check {
 	g, err := loader.Load(ctx, loader.Options{})
-	if err == nil {
-		err = g.Close()
+	if err != nil {
+		return result("programs", "", err)
 	}
-	return result("programs", "all hooks load and attach", err)
+	found := "all hooks load and attach"
+	if g.Variant() == loader.VariantPlain {
+		found += "; plain programs, for kernels before 6.10: docs/architecture.md, Kernels"
+	}
+	return result("programs", found, g.Close())
 }

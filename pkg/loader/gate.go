@@ -38,7 +38,8 @@ type Options struct {
 	CountedEntries int
 	Logger         *slog.Logger
 
-	hideSymbols bool // as a kernel that shows no symbols
+	hideSymbols bool    // as a kernel that shows no symbols
+	variant     Variant // not the one that is right for the kernel
 }
 
 // Gate is the set of loaded and attached programs. Its links keep the programs
@@ -81,7 +82,7 @@ func Load(ctx context.Context, o Options) (*Gate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's types: %w", err)
 	}
-	obj, spec, err := chooseObject(kernel)
+	obj, spec, err := chooseObject(kernel, o.variant)
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func newMatcher(t testing.TB) *matcher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	obj, _, err := chooseObject(kernel)
+	obj, _, err := chooseObject(kernel, "")
 	if err != nil {
 		t.Fatal(err)
 	}

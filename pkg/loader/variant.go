@@ -40,10 +40,14 @@ var objects = []object{
 }
 
 // chooseObject takes the first object that finds every function it calls in the
-// running kernel. Version numbers would not do: distributions backport.
-func chooseObject(kernel kernelTypes) (object, *ebpf.CollectionSpec, error) {
+// running kernel, or the one that is wanted. Version numbers would not do:
+// distributions backport.
+func chooseObject(kernel kernelTypes, want Variant) (object, *ebpf.CollectionSpec, error) {
 	var missing []string
 	for _, o := range objects {
+		if want != "" && o.name != want {
+			continue
+		}
 		spec, err := o.load()
 		if err != nil {
 			return object{}, nil, fmt.Errorf("read embedded programs: %w", err)
