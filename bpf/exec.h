@@ -13,7 +13,7 @@
  * own memory, which no thread of the old one has, and decides.
  */
 #pragma once
-#include "arguments.h"
+#include "environment.h"
 
 static __always_inline int running_launcher(struct armed_task *a)
 {
@@ -133,10 +133,14 @@ static __noinline int gate_exec(struct armed_task *a, struct linux_binprm *bprm)
 		a->pend_exe = x.d->o.hash;
 		classify_executable(&x, a);
 		a->pend_flags = pending_command(&x, a, bprm);
+		if (a->pend_class > EXE_UNNAMED)
+			a->pend_flags |= PEND_NAMED;
 		if (launcher)
 			a->pend_flags |= PEND_LAUNCHER;
 		if (!x.d->o.cond)
 			decide_entry(&x, a);
+		/* One act, one record: the script's, which was judged before. */
+		x.d->repeat = x.d->o.allow && bprm->interp != bprm->filename;
 	}
 	if (!x.d->o.cond)
 		ret = finish(&x);
@@ -168,8 +172,11 @@ static __noinline int judge_program(struct act *x, struct command *c, struct wor
 	return 0;
 }
 
-/* The verdict on the interpreter, whose arguments are the script and what came with it. */
-static __noinline int judge_interpreter(struct act *x, struct linux_binprm *bprm, struct words *w)
+/*
+ * The verdict on what runs: an interpreter, whose arguments are the script and
+ * what came with it, or a program that its environment steers.
+ */
+static __noinline int judge_running(struct act *x, struct linux_binprm *bprm, struct words *w, u32 steered)
 {
 	struct file *file = bprm->file;
 	struct request r = {
@@ -177,10 +184,15 @@ static __noinline int judge_interpreter(struct act *x, struct linux_binprm *bprm
 		.mnt = file->f_path.mnt,
 	};
 
-	if (!judge_path(x, &r))
+	if (!judge_path(x, &r)) {
 		builtin(x, RULE_UNRESOLVABLE, 0);
-	command_settle(x->t, command_of(x->t, x->s->buf, x->d->pos, w, w->name), &x->d->o);
-	decide_entry(x, x->task);
+	} else if (steered) {
+		builtin(x, RULE_ENVIRONMENT, 0);
+	} else {
+		command_settle(x->t, command_of(x->t, x->s->buf, x->d->pos, w, w->name), &x->d->o);
+		decide_entry(x, x->task);
+		x->d->repeat = x->d->o.allow;
+	}
 	return 0;
 }
 
@@ -195,9 +207,14 @@ static __noinline int gate_command(struct armed_task *a, struct linux_binprm *bp
 	struct command *c = bpf_task_storage_get(&commands, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct words *w = bpf_task_storage_get(&words, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct act x;
+	u32 steered = 0;
 	int ret = 0;
 
 	if (c && w) {
+		if (pend & PEND_NAMED)
+			steered = environment_steers(w, bprm);
+		if (!steered && pend == PEND_NAMED)
+			return 0;
 		/* Left from an exec that failed. */
 		if (!(pend & PEND_COMMAND))
 			c->arguments = 0;
@@ -215,11 +232,39 @@ static __noinline int gate_command(struct armed_task *a, struct linux_binprm *bp
 			judge_program(&x, c, w);
 			ret = finish(&x);
 		}
-		if (!ret && (pend & PEND_INTERPRETER)) {
-			judge_interpreter(&x, bprm, w);
+		if (!ret && (steered || (pend & PEND_INTERPRETER))) {
+			judge_running(&x, bprm, w, steered);
 			ret = finish(&x);
 		}
 	}
+	scratch_release(x.s);
+	if (ret)
+		return -EACCES;
+	return 0;
+}
+
+/*
+ * execveat(AT_EXECVE_CHECK): nothing runs, but who asks learns what would. An
+ * exec whose verdict depends on the arguments is judged as with unknown ones.
+ */
+static __noinline int gate_check(struct armed_task *a, struct linux_binprm *bprm)
+{
+	struct file *file = bprm->file;
+	struct act x;
+	struct request r = {
+		.dentry = file->f_path.dentry,
+		.mnt = file->f_path.mnt,
+	};
+	int ret = 0;
+
+	if (!act_begin(&x, a, KIND_EXEC, HOOK_BPRM_CREDS))
+		return -EACCES;
+	x.d->no_deleted = 1;
+	if (!judge_path(&x, &r))
+		builtin(&x, RULE_UNRESOLVABLE, 0);
+	else
+		command_settle(x.t, 0, &x.d->o);
+	ret = finish(&x);
 	scratch_release(x.s);
 	if (ret)
 		return -EACCES;

@@ -4,6 +4,7 @@
  * No scratch slot, no tables or no trustworthy path: deny.
  */
 #pragma once
+#include "outside.h"
 #include "path.h"
 #include "record.h"
 #include "stacked.h"
@@ -102,6 +103,12 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 		subject_none(x);
 	}
 	match_kinds(x);
+	if (r->also_write || x->d->action == KIND_WRITE || x->d->action == KIND_DELETE) {
+		u32 rule = reaches_outside(dentry);
+
+		if (rule)
+			builtin(x, rule, 0);
+	}
 	return 1;
 }
 

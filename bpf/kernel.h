@@ -36,8 +36,14 @@
 #define IPPROTO_TCP 6 /* include/uapi/linux/in.h */
 #define IPPROTO_UDP 17
 #define IPPROTO_MPTCP 262
-#define SB_I_NOEXEC 2			 /* include/linux/fs.h: nothing on it is ever executed */
-#define MQUEUE_MAGIC 0x19800202		 /* ipc/mqueue.c */
+#define SB_I_NOEXEC 2		    /* include/linux/fs.h: nothing on it is ever executed */
+#define MQUEUE_MAGIC 0x19800202	    /* ipc/mqueue.c */
+#define CGROUP_SUPER_MAGIC 0x27e0eb /* include/uapi/linux/magic.h */
+#define CGROUP2_SUPER_MAGIC 0x63677270
+#define PROC_SUPER_MAGIC 0x9fa0
+#define SYSFS_MAGIC 0x62656572
+#define BINFMTFS_MAGIC 0x42494e4d
+#define PR_SET_MM 35			 /* include/uapi/linux/prctl.h */
 #define CLONE_INTO_CGROUP 0x200000000ULL /* include/uapi/linux/sched.h */
 #define S_IFMT 0170000
 #define S_IFREG 0100000
@@ -199,6 +205,7 @@ struct linux_binprm {
 	unsigned long p;    /* the new program's strings, lowest address */
 	unsigned long exec; /* the last of them: what was executed, as named */
 	int argc;
+	unsigned int is_check : 1; /* since 6.14: execveat(AT_EXECVE_CHECK), nothing will run */
 	const char *filename;
 	const char *interp;
 } __core;
@@ -256,26 +263,30 @@ struct bpf_iter__task {
  * second arguments are enum bpf_field_info_kind (tools/lib/bpf/bpf_core_read.h):
  * 0 byte offset, 1 byte size, 4 left shift, 5 right shift of the 64-bit value.
  */
-static __always_inline u64 task_in_execve(struct task_struct *t)
-{
-	const void *p = (const void *)t + __builtin_preserve_field_info(t->in_execve, 0);
-	u64 val = 0;
-
-	switch (__builtin_preserve_field_info(t->in_execve, 1)) {
-	case 1:
-		val = *(const u8 *)p;
-		break;
-	case 2:
-		val = *(const u16 *)p;
-		break;
-	case 4:
-		val = *(const u32 *)p;
-		break;
-	case 8:
-		val = *(const u64 *)p;
-		break;
+#define BIT_FIELD(function, type, field)                                                      \
+	static __always_inline u64 function(type *t)                                          \
+	{                                                                                     \
+		const void *p = (const void *)t + __builtin_preserve_field_info(t->field, 0); \
+		u64 val = 0;                                                                  \
+                                                                                              \
+		switch (__builtin_preserve_field_info(t->field, 1)) {                         \
+		case 1:                                                                       \
+			val = *(const u8 *)p;                                                 \
+			break;                                                                \
+		case 2:                                                                       \
+			val = *(const u16 *)p;                                                \
+			break;                                                                \
+		case 4:                                                                       \
+			val = *(const u32 *)p;                                                \
+			break;                                                                \
+		case 8:                                                                       \
+			val = *(const u64 *)p;                                                \
+			break;                                                                \
+		}                                                                             \
+		val <<= __builtin_preserve_field_info(t->field, 4);                           \
+		val >>= __builtin_preserve_field_info(t->field, 5);                           \
+		return val;                                                                   \
 	}
-	val <<= __builtin_preserve_field_info(t->in_execve, 4);
-	val >>= __builtin_preserve_field_info(t->in_execve, 5);
-	return val;
-}
+
+BIT_FIELD(task_in_execve, struct task_struct, in_execve)
+BIT_FIELD(only_a_check, struct linux_binprm, is_check)

@@ -3,10 +3,12 @@
  * The gate: LSM programs that decide every exec, file and network action of
  * armed tasks by the policy tables of their slot.
  *
+ *   bprm_creds_for_exec   an exec that is only asked about
  *   bprm_check_security   arms a task that execs in a bound cgroup; judges the
  *                         program (and, for a script, its interpreter)
  *   bprm_committed_creds  the exec is final: the record becomes enforced, the
  *                         executable's identity is taken, its arguments judged
+ *   task_prctl            no process changes what it is said to execute
  *   task_alloc            a child inherits the record, or is not born
  *   file_open             file.read and file.write
  *   mmap_file, file_mprotect   executable mappings of files, shared writable ones
@@ -30,6 +32,33 @@
 #include "exec.h"
 #include "hooks_file.h"
 #include "net.h"
+
+/* Every other exec is judged by the hook below. */
+SEC("lsm/bprm_creds_for_exec")
+int gate_bprm_creds(u64 *ctx)
+{
+	struct linux_binprm *bprm = (void *)ctx[0];
+	struct armed_task *a = armed_self();
+
+	if (likely(!a) || !only_a_check(bprm))
+		return 0;
+	if (gate_check(a, bprm))
+		return -EACCES;
+	return 0;
+}
+
+SEC("lsm/task_prctl")
+int gate_task_prctl(u64 *ctx)
+{
+	struct armed_task *a;
+
+	if (likely((int)ctx[0] != PR_SET_MM))
+		return 0;
+	a = armed_self();
+	if (a && gate_set_mm(a))
+		return -EACCES;
+	return 0;
+}
 
 SEC("lsm/bprm_check_security")
 int gate_bprm_check(u64 *ctx)
@@ -72,7 +101,7 @@ int gate_bprm_committed(u64 *ctx)
 	if (!a || !(a->flags & (ARMED | ARM_PENDING)))
 		return 0;
 	pend = a->pend_flags;
-	if (unlikely(pend & (PEND_COMMAND | PEND_INTERPRETER))) {
+	if (unlikely(pend & (PEND_COMMAND | PEND_INTERPRETER | PEND_NAMED))) {
 		ret = gate_command(a, bprm, pend);
 		bpf_task_storage_delete(&commands, t);
 		bpf_task_storage_delete(&words, t);

@@ -60,6 +60,10 @@ enum rule {
 	RULE_AUDIT_LOSS,
 	RULE_INTERNAL,
 	RULE_SUBTREE,
+	RULE_CGROUPFS,
+	RULE_KERNEL_HELPERS,
+	RULE_ENVIRONMENT,
+	RULE_IDENTITY,
 };
 
 /* Class byte at the start of a subject. */
@@ -112,6 +116,8 @@ enum hook {
 	HOOK_INODE_REMOVE_ACL,
 	HOOK_INODE_FILE_SETATTR,
 	HOOK_BPRM_COMMITTED,
+	HOOK_BPRM_CREDS,
+	HOOK_TASK_PRCTL,
 };
 
 enum event_kind {
@@ -210,6 +216,8 @@ struct binding {
 #define PEND_LAUNCHER 1	   /* in pend_flags: the program of the exec under way is a launcher */
 #define PEND_COMMAND 2	   /* ... what was executed is judged when its arguments are known: see the map commands */
 #define PEND_INTERPRETER 4 /* ... its interpreter is */
+#define PEND_NAMED 8	   /* ... the policy has rules for it by name: see environment.h */
+#define EXE_UNNAMED 1	   /* exe_class: the policy names other executables */
 
 struct armed_task {
 	u32 flags;
@@ -383,6 +391,10 @@ struct words {
 	u32 name;   /* NUL behind the program's own name */
 	u32 from;   /* ... before the first argument */
 	u32 to;	    /* ... behind the last; PATH_END: the arguments are not known */
+	u32 begun;  /* bytes of "LD_" that begin the string under way; more: it begins otherwise */
+	u32 dirty;  /* a variable begins so, or nobody knows */
+	u64 at;	    /* how far the strings were read */
+	u64 end;
 	u8 buf[PATH_END];
 };
 

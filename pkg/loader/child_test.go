@@ -21,7 +21,9 @@ import (
 // no permission of a policy (pipes, O_PATH) is all it uses for itself.
 func childMain(in io.Reader, out io.Writer) int {
 	h := &hammer{}
-	for sc := bufio.NewScanner(in); sc.Scan(); {
+	sc := bufio.NewScanner(in)
+	sc.Buffer(nil, 1<<20)
+	for sc.Scan() {
 		if _, err := fmt.Fprintln(out, h.do(strings.Fields(sc.Text()))); err != nil {
 			return 1
 		}
@@ -107,6 +109,8 @@ func (h *hammer) do(w []string) string {
 		return "ok"
 	case "exec":
 		return end(execWait(w[1:]))
+	case "environ": // PATH A=VAR,VAR... [ARG,ARG...]: PATH, a busybox, does nothing
+		return end(execIn(strings.Split(strings.TrimPrefix(arg(2), "A="), ","), arg(1), append([]string{"busybox", "true"}, strings.Split(arg(3), ",")...)))
 	case "noargs", "huge", "memfd", "race":
 		return execOddly(w[0], arg(1), num(2))
 	case "fork": // PATH: a child of the child opens it
@@ -217,8 +221,10 @@ func (h *hammer) stop() string {
 
 func execWait(argv []string) error { return execAs(argv[0], argv) }
 
-func execAs(path string, argv []string) error {
-	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{Files: []uintptr{0, 2, 2}})
+func execAs(path string, argv []string) error { return execIn(nil, path, argv) }
+
+func execIn(env []string, path string, argv []string) error {
+	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{Env: env, Files: []uintptr{0, 2, 2}})
 	if err != nil {
 		return err
 	}

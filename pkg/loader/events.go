@@ -54,7 +54,7 @@ type Event struct {
 	Protocol  uint8
 }
 
-var hookNames = map[safeclawHook]string{
+var hookNames = map[safeclawHook]string{ //nolint:gosec // no credentials: names of hooks
 	safeclawHookHOOK_BPRM_CHECK:          "bprm_check_security",
 	safeclawHookHOOK_FILE_OPEN:           "file_open",
 	safeclawHookHOOK_MMAP_FILE:           "mmap_file",
@@ -84,6 +84,8 @@ var hookNames = map[safeclawHook]string{
 	safeclawHookHOOK_INODE_FILE_SETATTR:  "inode_file_setattr",
 	safeclawHookHOOK_INODE_REMOVE_ACL:    "inode_remove_acl",
 	safeclawHookHOOK_BPRM_COMMITTED:      "bprm_committed_creds",
+	safeclawHookHOOK_BPRM_CREDS:          "bprm_creds_for_exec",
+	safeclawHookHOOK_TASK_PRCTL:          "task_prctl",
 }
 
 var classNames = map[safeclawClass]string{

@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -20,6 +21,9 @@ type hook struct {
 	arguments int
 	// only, if not empty, is the variant that has such a program.
 	only Variant
+	// field, if set, is a structure and a field of it without which the kernel
+	// does not have what the program is for.
+	field [2]string
 }
 
 // hooks lists every program that must be attached, by name. A program that a
@@ -27,6 +31,8 @@ type hook struct {
 var hooks = []hook{
 	{program: safeclawProgGateBprmCheck, typ: ebpf.LSM},
 	{program: safeclawProgGateBprmCommitted, typ: ebpf.LSM},
+	{program: safeclawProgGateBprmCreds, typ: ebpf.LSM, field: [2]string{"linux_binprm", "is_check"}}, // since 6.14
+	{program: safeclawProgGateTaskPrctl, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskAlloc, typ: ebpf.LSM},
 	{program: plainProgGateTaskFree, typ: ebpf.LSM, only: VariantPlain}, // task storage otherwise
 	{program: safeclawProgGateFileOpen, typ: ebpf.LSM},
@@ -96,6 +102,14 @@ func chooseHooks(variant Variant, spec *ebpf.CollectionSpec, kernel kernelTypes)
 			case err != nil:
 				return nil, fmt.Errorf("look up hook %s: %w", p.AttachTo, err)
 			}
+			has, err := hasField(kernel, h.field)
+			if err != nil {
+				return nil, err
+			}
+			if !has {
+				delete(spec.Programs, h.program)
+				continue
+			}
 		}
 		out = append(out, h)
 	}
@@ -125,6 +139,17 @@ func attachFunction(p *ebpf.ProgramSpec) string {
 		return p.AttachTo
 	}
 	return ""
+}
+
+func hasField(kernel kernelTypes, field [2]string) (bool, error) {
+	if field[0] == "" {
+		return true, nil
+	}
+	var s *btf.Struct
+	if err := kernel.TypeByName(field[0], &s); err != nil {
+		return false, fmt.Errorf("look up the kernel's %s: %w", field[0], err)
+	}
+	return slices.ContainsFunc(s.Members, func(m btf.Member) bool { return m.Name == field[1] }), nil
 }
 
 func functionArguments(kernel kernelTypes, name string) (int, error) {

@@ -245,6 +245,10 @@ type matcherWords struct {
 	Name   uint32
 	From   uint32
 	To     uint32
+	Begun  uint32
+	Dirty  uint32
+	At     uint64
+	End    uint64
 	Buf    [4096]uint8
 }
 

@@ -35,6 +35,7 @@ const (
 	plainProgForgetBinding         = "forget_binding"
 	plainProgGateBprmCheck         = "gate_bprm_check"
 	plainProgGateBprmCommitted     = "gate_bprm_committed"
+	plainProgGateBprmCreds         = "gate_bprm_creds"
 	plainProgGateFileIoctl         = "gate_file_ioctl"
 	plainProgGateFileIoctlCompat   = "gate_file_ioctl_compat"
 	plainProgGateFileMprotect      = "gate_file_mprotect"
@@ -64,6 +65,7 @@ const (
 	plainProgGateTaskAlloc         = "gate_task_alloc"
 	plainProgGateTaskFree          = "gate_task_free"
 	plainProgGateTaskKill          = "gate_task_kill"
+	plainProgGateTaskPrctl         = "gate_task_prctl"
 	plainProgGateTaskSetrlimit     = "gate_task_setrlimit"
 	plainProgGateTaskSetscheduler  = "gate_task_setscheduler"
 	plainProgGateUnixMaySend       = "gate_unix_may_send"
@@ -128,6 +130,7 @@ type plainProgramSpecs struct {
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
+	GateBprmCreds         *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
 	GateFileIoctl         *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat   *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect      *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
@@ -157,6 +160,7 @@ type plainProgramSpecs struct {
 	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
 	GateTaskFree          *ebpf.ProgramSpec `ebpf:"gate_task_free"`
 	GateTaskKill          *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
+	GateTaskPrctl         *ebpf.ProgramSpec `ebpf:"gate_task_prctl"`
 	GateTaskSetrlimit     *ebpf.ProgramSpec `ebpf:"gate_task_setrlimit"`
 	GateTaskSetscheduler  *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
@@ -276,6 +280,7 @@ type plainPrograms struct {
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.Program `ebpf:"gate_bprm_committed"`
+	GateBprmCreds         *ebpf.Program `ebpf:"gate_bprm_creds"`
 	GateFileIoctl         *ebpf.Program `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat   *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect      *ebpf.Program `ebpf:"gate_file_mprotect"`
@@ -305,6 +310,7 @@ type plainPrograms struct {
 	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
 	GateTaskFree          *ebpf.Program `ebpf:"gate_task_free"`
 	GateTaskKill          *ebpf.Program `ebpf:"gate_task_kill"`
+	GateTaskPrctl         *ebpf.Program `ebpf:"gate_task_prctl"`
 	GateTaskSetrlimit     *ebpf.Program `ebpf:"gate_task_setrlimit"`
 	GateTaskSetscheduler  *ebpf.Program `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.Program `ebpf:"gate_unix_may_send"`
@@ -323,6 +329,7 @@ func (p *plainPrograms) Close() error {
 		p.ForgetBinding,
 		p.GateBprmCheck,
 		p.GateBprmCommitted,
+		p.GateBprmCreds,
 		p.GateFileIoctl,
 		p.GateFileIoctlCompat,
 		p.GateFileMprotect,
@@ -352,6 +359,7 @@ func (p *plainPrograms) Close() error {
 		p.GateTaskAlloc,
 		p.GateTaskFree,
 		p.GateTaskKill,
+		p.GateTaskPrctl,
 		p.GateTaskSetrlimit,
 		p.GateTaskSetscheduler,
 		p.GateUnixMaySend,

@@ -240,6 +240,8 @@ const (
 	safeclawHookHOOK_INODE_REMOVE_ACL    safeclawHook = 27
 	safeclawHookHOOK_INODE_FILE_SETATTR  safeclawHook = 28
 	safeclawHookHOOK_BPRM_COMMITTED      safeclawHook = 29
+	safeclawHookHOOK_BPRM_CREDS          safeclawHook = 30
+	safeclawHookHOOK_TASK_PRCTL          safeclawHook = 31
 )
 
 type safeclawKind uint32
@@ -274,6 +276,10 @@ const (
 	safeclawRuleRULE_AUDIT_LOSS      safeclawRule = 10
 	safeclawRuleRULE_INTERNAL        safeclawRule = 11
 	safeclawRuleRULE_SUBTREE         safeclawRule = 12
+	safeclawRuleRULE_CGROUPFS        safeclawRule = 13
+	safeclawRuleRULE_KERNEL_HELPERS  safeclawRule = 14
+	safeclawRuleRULE_ENVIRONMENT     safeclawRule = 15
+	safeclawRuleRULE_IDENTITY        safeclawRule = 16
 )
 
 type safeclawScratch struct {
@@ -386,6 +392,10 @@ type safeclawWords struct {
 	Name   uint32
 	From   uint32
 	To     uint32
+	Begun  uint32
+	Dirty  uint32
+	At     uint64
+	End    uint64
 	Buf    [4096]uint8
 }
 
@@ -411,6 +421,7 @@ const (
 	safeclawProgForgetBinding         = "forget_binding"
 	safeclawProgGateBprmCheck         = "gate_bprm_check"
 	safeclawProgGateBprmCommitted     = "gate_bprm_committed"
+	safeclawProgGateBprmCreds         = "gate_bprm_creds"
 	safeclawProgGateFileIoctl         = "gate_file_ioctl"
 	safeclawProgGateFileIoctlCompat   = "gate_file_ioctl_compat"
 	safeclawProgGateFileMprotect      = "gate_file_mprotect"
@@ -439,6 +450,7 @@ const (
 	safeclawProgGateSocketConnect     = "gate_socket_connect"
 	safeclawProgGateTaskAlloc         = "gate_task_alloc"
 	safeclawProgGateTaskKill          = "gate_task_kill"
+	safeclawProgGateTaskPrctl         = "gate_task_prctl"
 	safeclawProgGateTaskSetrlimit     = "gate_task_setrlimit"
 	safeclawProgGateTaskSetscheduler  = "gate_task_setscheduler"
 	safeclawProgGateUnixMaySend       = "gate_unix_may_send"
@@ -503,6 +515,7 @@ type safeclawProgramSpecs struct {
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
+	GateBprmCreds         *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
 	GateFileIoctl         *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat   *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect      *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
@@ -531,6 +544,7 @@ type safeclawProgramSpecs struct {
 	GateSocketConnect     *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
 	GateTaskKill          *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
+	GateTaskPrctl         *ebpf.ProgramSpec `ebpf:"gate_task_prctl"`
 	GateTaskSetrlimit     *ebpf.ProgramSpec `ebpf:"gate_task_setrlimit"`
 	GateTaskSetscheduler  *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
@@ -647,6 +661,7 @@ type safeclawPrograms struct {
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.Program `ebpf:"gate_bprm_committed"`
+	GateBprmCreds         *ebpf.Program `ebpf:"gate_bprm_creds"`
 	GateFileIoctl         *ebpf.Program `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat   *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect      *ebpf.Program `ebpf:"gate_file_mprotect"`
@@ -675,6 +690,7 @@ type safeclawPrograms struct {
 	GateSocketConnect     *ebpf.Program `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
 	GateTaskKill          *ebpf.Program `ebpf:"gate_task_kill"`
+	GateTaskPrctl         *ebpf.Program `ebpf:"gate_task_prctl"`
 	GateTaskSetrlimit     *ebpf.Program `ebpf:"gate_task_setrlimit"`
 	GateTaskSetscheduler  *ebpf.Program `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.Program `ebpf:"gate_unix_may_send"`
@@ -693,6 +709,7 @@ func (p *safeclawPrograms) Close() error {
 		p.ForgetBinding,
 		p.GateBprmCheck,
 		p.GateBprmCommitted,
+		p.GateBprmCreds,
 		p.GateFileIoctl,
 		p.GateFileIoctlCompat,
 		p.GateFileMprotect,
@@ -721,6 +738,7 @@ func (p *safeclawPrograms) Close() error {
 		p.GateSocketConnect,
 		p.GateTaskAlloc,
 		p.GateTaskKill,
+		p.GateTaskPrctl,
 		p.GateTaskSetrlimit,
 		p.GateTaskSetscheduler,
 		p.GateUnixMaySend,

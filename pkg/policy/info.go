@@ -34,6 +34,10 @@ var fixedRules = []struct {
 	{"builtin/audit-loss", "the record could not be queued", DecisionDeny},
 	{"builtin/internal", "the kernel side could not finish its work", DecisionDeny},
 	{"builtin/subtree", "a directory whose content would come under other rules", DecisionDeny},
+	{"builtin/cgroupfs", "a file that moves tasks between cgroups", DecisionDeny},
+	{"builtin/kernel_helpers", "a file that has the kernel start programs", DecisionDeny},
+	{"builtin/environment", "a program named by exe, with LD_... in its environment", DecisionDeny},
+	{"builtin/identity", "a change of what the kernel says that a process executes", DecisionDeny},
 }
 
 func (s *ruleSet) info() []RuleInfo {

@@ -116,14 +116,16 @@ func (b bitSet) key() string {
 }
 
 // classOf returns the number of the class whose subjects meet exactly these
-// matchers.
+// matchers. Class 1 meets none: whom no rule names.
 func (l *matcherList) classOf(set bitSet) uint16 {
 	key := set.key()
 	if id, ok := l.class[key]; ok {
 		return id
 	}
 	if l.class == nil {
-		l.class = map[string]uint16{}
+		var none bitSet
+		l.holds, l.class = append(l.holds, none), map[string]uint16{none.key(): 1}
+		return l.classOf(set)
 	}
 	l.holds = append(l.holds, set)
 	l.class[key] = uint16(len(l.holds))

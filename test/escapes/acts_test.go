@@ -20,11 +20,14 @@ const (
 
 func outcome(err error) string {
 	var no syscall.Errno
+	var by signaled
 	switch {
 	case err == nil:
 		return "ok"
 	case errors.As(err, &no):
 		return unix.ErrnoName(no)
+	case errors.As(err, &by):
+		return by.Error()
 	}
 	return "error: " + err.Error()
 }

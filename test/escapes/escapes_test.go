@@ -167,15 +167,13 @@ func (s *suite) act(t *testing.T, id, cgroup string) string {
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("actor: %v\n%s", err, out.String())
-	}
+	ended := cmd.Run()
 	for sc := bufio.NewScanner(&out); sc.Scan(); {
 		if end, ok := strings.CutPrefix(sc.Text(), "END "); ok {
 			return end
 		}
 	}
-	t.Fatalf("actor said nothing: %s", out.String())
+	t.Fatalf("actor said nothing and ended with %v: %s", ended, out.String())
 	return ""
 }
 

@@ -44,3 +44,29 @@ func noFileSetattr() string {
 	}
 	return ""
 }
+
+func noExecveCheck() string {
+	fd, err := unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		err = executeAt(fd, "", unix.AT_EMPTY_PATH|execveCheck)
+	}
+	if errors.Is(err, unix.EINVAL) {
+		return "execveat with AT_EXECVE_CHECK"
+	}
+	return ""
+}
+
+func noCgroup1() string {
+	if err := mountCgroup1(); err != nil {
+		return "cgroup v1: " + err.Error()
+	}
+	return ""
+}
+
+func noUeventHelper() string {
+	if _, err := os.Stat("/sys/kernel/uevent_helper"); err != nil {
+		return "a program for device events: " + err.Error()
+	}
+	return ""
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who an executable is, where the policy has rules by `exe` or `command`. Its
+ * dynamic loader would run other code in its place when a variable LD_... says
+ * so: such an exec of a program that the policy names is killed before its first
+ * instruction. Strings beyond ENVIRONMENT_CHUNKS, or that cannot be read, count
+ * as such a variable. Other programs, and policies without `exe`, pay nothing.
+ */
+#pragma once
+#include "arguments.h"
+
+#define ENVIRONMENT_CHUNKS 64 /* of PATH_END bytes, arguments included: 256 KiB */
+
+static long environment_byte(u32 i, struct counting *m)
+{
+	struct words *w = m->w;
+	u8 c = w->buf[i & (PATH_END - 1)];
+	u32 begun = w->begun;
+
+	if (!c) {
+		w->seen += 1;
+		w->begun = 0;
+		return 0;
+	}
+	if (begun > 2 || w->seen < w->all)
+		return 0;
+	w->begun = (begun == 0 && c == 'L') || (begun == 1 && c == 'D') || (begun == 2 && c == '_') ? begun + 1 : 4;
+	if (w->begun != 3)
+		return 0;
+	w->dirty = 1;
+	return 1;
+}
+
+static long environment_chunk(u32 i, struct counting *m)
+{
+	struct words *w = m->w;
+	u64 at = w->at, len = w->end - at;
+
+	if (at >= w->end)
+		return 1;
+	if (len > PATH_END)
+		len = PATH_END;
+	if (bpf_copy_from_user(w->buf, len, at)) {
+		w->dirty = 1;
+		return 1;
+	}
+	bpf_loop(len, environment_byte, m, 0);
+	w->at = at + len;
+	if (w->dirty)
+		return 1;
+	return 0;
+}
+
+/* Whether the new program's environment steers its dynamic loader. May sleep; overwrites the strings. */
+static __noinline int environment_steers(struct words *w, struct linux_binprm *bprm)
+{
+	struct counting m = {.w = w};
+
+	w->seen = 0;
+	w->all = bprm->argc;
+	w->begun = 0;
+	w->dirty = 0;
+	w->at = bprm->p;
+	w->end = bprm->exec;
+	bpf_loop(ENVIRONMENT_CHUNKS, environment_chunk, &m, 0);
+	return w->dirty || w->at < w->end;
+}
+
+static __always_inline int classifies(const u8 *blob)
+{
+	const struct table_header *h = (const struct table_header *)blob;
+
+	return !h || h->automata[KIND_EXE].encoding || h->automata[KIND_COMMAND].encoding;
+}
+
+/* Whether the policy asks who executes: then a process must not change what the kernel says of that. */
+static __always_inline int asks_identity(struct tables *t)
+{
+	if (t->place < PLACE_LARGE)
+		return classifies(small_blob(t->place));
+	return classifies(large_blob(t->place));
+}
+
+/* PR_SET_MM changes what /proc says that a process executes, and where its arguments are. */
+static __noinline int gate_set_mm(struct armed_task *a)
+{
+	struct act x;
+	int ret = 0;
+
+	if (!act_begin(&x, a, KIND_EXEC, HOOK_TASK_PRCTL))
+		return -EACCES;
+	if (asks_identity(x.t)) {
+		subject_none(&x);
+		builtin(&x, RULE_IDENTITY, 0);
+		x.d->o.hash = a->exe;
+		ret = finish(&x);
+	}
+	scratch_release(x.s);
+	if (ret)
+		return -EACCES;
+	return 0;
+}
