@@ -8,7 +8,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # A clone that belongs to another user cannot be stamped.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
-.PHONY: help deps generate generate-check build check test test-long test-vm demo lint portable fmt bench clean unit runner tools fresh total
+.PHONY: help deps generate generate-check build check test test-long test-vm demo lint portable fmt bench clean unit runner budgets tools fresh total
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safeclaw-node-agent
 OUT := $(or $(VM_OUT),$(CURDIR)/.testbed)
@@ -70,12 +70,12 @@ check: fresh unit lint ## quick: unit tests with the race detector, linters, gue
 	@test/vm/run $(firstword $(KERNELS))
 	@$(MAKE) total
 
-test: fresh lint generate-check unit runner ## what guards a commit: linters, generated files, unit tests, guest tests on $(KERNELS)
+test: fresh lint generate-check unit runner budgets ## what guards a commit: linters, generated files, unit tests, guest tests on $(KERNELS)
 	$(STAGE) "guest tests"
 	@test/vm/run $(KERNELS)
 	@$(MAKE) total
 
-test-long: fresh lint generate-check ## all of it with raised counts: three unit runs, fuzzing, guests with two CPUs and full preemption
+test-long: fresh lint generate-check budgets ## all of it with raised counts: three unit runs, fuzzing, guests with two CPUs and full preemption
 	$(STAGE) "unit tests, three times"
 	@SAFECLAW_LONG=1 go test -race -short -count=3 -timeout 60m -json ./... | $(COUNT) -name "unit tests, three times" -result $(RESULTS)
 	$(STAGE) "unit tests of the policy language in full"
@@ -123,6 +123,10 @@ unit:
 	@go test -race -short -json ./... | $(COUNT) -name "unit tests" -result $(RESULTS)
 	$(STAGE) "unit tests of the policy language in full"
 	@go test -json ./pkg/policy ./pkg/policy/explain | $(COUNT) -name "policy language" -result $(RESULTS)
+
+budgets:
+	$(STAGE) "instruction budgets"
+	@CHECK=1 test/vm/bench $(BUDGET_KERNEL)
 
 runner:
 	$(STAGE) "guest runner"

@@ -33,38 +33,34 @@ static __always_inline void subject_none(struct act *x)
 
 /*
  * The verdict on the subject in the slot, and on the second kind of action where
- * there is one. One call of match() for both, whose number is read from the slot:
- * the verifier goes through it once.
+ * there is one. One call of match() for both, into an element of an array: the
+ * verifier goes through the same instructions for either.
  */
 static __noinline int match_kinds(struct act *x)
 {
 	struct deed *d = x->d;
-	struct bpf_iter_num it;
-	int *i;
 
-	d->also = 0;
-	bpf_iter_num_new(&it, 0, 2);
-	while ((i = bpf_iter_num_next(&it))) {
-		u32 also = FRESH(d->also), kind = d->action;
+#pragma clang loop unroll(disable)
+	for (u32 second = 0; second < 2; second++) {
+		struct outcome *o = &d->outcomes[second & 1];
+		u32 kind = d->action;
 
-		if (also)
+		if (second)
 			kind = d->also_read ? KIND_READ : KIND_WRITE;
-		if (!match(x->t, x->s, d->pos, kind, &d->found)) {
-			if (!also)
+		if (!match(x->t, x->s, d->pos, kind, o)) {
+			if (!second)
 				builtin(x, RULE_NO_POLICY, 0);
 			break;
 		}
-		if (!also) {
-			d->o = d->found;
-		} else if (!d->found.allow && (d->also_write || (d->found.flags & ROW_MATCHED))) {
-			d->o = d->found;
-			d->action = kind;
-		}
-		if (also || !(d->also_read || d->also_write) || !d->o.allow)
+		if (second) {
+			if (!o->allow && (d->also_write || (o->flags & ROW_MATCHED))) {
+				d->o = *o;
+				d->action = kind;
+			}
+		} else if (!(d->also_read || d->also_write) || !o->allow) {
 			break;
-		d->also = 1;
+		}
 	}
-	bpf_iter_num_destroy(&it);
 	return 0;
 }
 

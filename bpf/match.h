@@ -198,8 +198,6 @@ static __always_inline int look_at(struct tables *t, const u8 *blob)
 /* Has the header's part of t filled in; 0: there are no tables. */
 static __noinline int tables_known(struct tables *t)
 {
-	if (t->id)
-		return 1;
 	if (t->place < PLACE_LARGE)
 		return look_at(t, small_blob(t->place));
 	return look_at(t, large_blob(t->place));

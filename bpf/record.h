@@ -23,9 +23,13 @@ struct deed {
 	u8 also_read; /* see struct request */
 	u8 also_write;
 	u8 reserved[1];
-	u32 also; /* match_kinds is at the second kind */
-	struct outcome o;
-	struct outcome found;
+	union {
+		struct {
+			struct outcome o; /* the verdict */
+			struct outcome found;
+		};
+		struct outcome outcomes[2];
+	};
 };
 
 _Static_assert(sizeof(struct deed) <= sizeof(((struct scratch *)0)->deed), "the slot's room for a deed");
@@ -206,7 +210,7 @@ static __noinline int finish(struct act *x)
 
 	if (!st)
 		return -EACCES;
-	if (!tables_known(x->t))
+	if (!x->t->id && !tables_known(x->t))
 		builtin(x, RULE_NO_POLICY, 0);
 	if (!x->d->o.allow) {
 		verdict = VERDICT_DENY;

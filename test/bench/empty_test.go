@@ -14,6 +14,8 @@ import (
 var emptyHooks = []string{
 	"bprm_check_security", "bprm_committed_creds", "task_alloc", "file_open", "mmap_file", "file_mprotect",
 	"socket_connect", "unix_stream_connect", "unix_may_send",
+	"path_mknod", "path_mkdir", "path_rmdir", "path_unlink", "path_link", "path_rename", "path_chmod", "path_truncate",
+	"inode_setattr", "inode_setxattr",
 }
 
 // attachEmpty attaches them and returns what removes them again.

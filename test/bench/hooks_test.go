@@ -14,6 +14,10 @@ import (
 var hookPrograms = map[string]string{
 	"file_open": "gate_file_open", "bprm_check_security": "gate_bprm_check", "bprm_committed_creds": "gate_bprm_committed",
 	"task_alloc": "gate_task_alloc", "mmap_file": "gate_mmap_file", "socket_connect": "gate_socket_connect",
+	"path_mknod": "gate_path_mknod", "path_mkdir": "gate_path_mkdir", "path_rmdir": "gate_path_rmdir",
+	"path_unlink": "gate_path_unlink", "path_link": "gate_path_link", "path_rename": "gate_path_rename",
+	"path_chmod": "gate_path_chmod", "path_truncate": "gate_path_truncate",
+	"inode_setattr": "gate_inode_setattr", "inode_setxattr": "gate_inode_setxattr",
 }
 
 // emptyName is the kernel's name of the empty program on a hook: 15 bytes at most.

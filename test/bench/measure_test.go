@@ -59,6 +59,56 @@ func operation(name, arg string) (func(), error) {
 			}
 			runtime.KeepAlive(path)
 		}, nil
+	case "mknod":
+		return func() {
+			syscall.RawSyscall6(unix.SYS_MKNODAT, uintptr(cwd), p, unix.S_IFREG|0o644, 0, 0, 0)
+			syscall.RawSyscall(unix.SYS_UNLINKAT, uintptr(cwd), p, 0)
+			runtime.KeepAlive(path)
+		}, nil
+	case "mkdir":
+		return func() {
+			syscall.RawSyscall(unix.SYS_MKDIRAT, uintptr(cwd), p, 0o755)
+			syscall.RawSyscall(unix.SYS_UNLINKAT, uintptr(cwd), p, unix.AT_REMOVEDIR)
+			runtime.KeepAlive(path)
+		}, nil
+	case "link", "rename":
+		other, err := syscall.BytePtrFromString(arg + "2")
+		if err != nil {
+			return nil, err
+		}
+		q := uintptr(unsafe.Pointer(other))
+		return func() {
+			if name == "link" {
+				syscall.RawSyscall6(unix.SYS_LINKAT, uintptr(cwd), p, uintptr(cwd), q, 0, 0)
+				syscall.RawSyscall(unix.SYS_UNLINKAT, uintptr(cwd), q, 0)
+			} else {
+				syscall.RawSyscall6(unix.SYS_RENAMEAT, uintptr(cwd), p, uintptr(cwd), q, 0, 0)
+				syscall.RawSyscall6(unix.SYS_RENAMEAT, uintptr(cwd), q, uintptr(cwd), p, 0, 0)
+			}
+			runtime.KeepAlive(path)
+			runtime.KeepAlive(other)
+		}, nil
+	case "chmod":
+		return func() {
+			syscall.RawSyscall(unix.SYS_CHMOD, p, 0o755, 0)
+			runtime.KeepAlive(path)
+		}, nil
+	case "truncate":
+		return func() {
+			syscall.RawSyscall(unix.SYS_TRUNCATE, p, 1, 0)
+			runtime.KeepAlive(path)
+		}, nil
+	case "utimes":
+		return func() {
+			syscall.RawSyscall6(unix.SYS_UTIMENSAT, uintptr(cwd), p, 0, 0, 0, 0)
+			runtime.KeepAlive(path)
+		}, nil
+	case "setxattr":
+		attr, value := []byte("user.bench\x00"), []byte("x")
+		return func() {
+			syscall.RawSyscall6(unix.SYS_SETXATTR, p, uintptr(unsafe.Pointer(&attr[0])), uintptr(unsafe.Pointer(&value[0])), 1, 0, 0)
+			runtime.KeepAlive(path)
+		}, nil
 	case "exec":
 		attr := &syscall.ProcAttr{Env: []string{}}
 		argv := []string{arg}
