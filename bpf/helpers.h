@@ -57,6 +57,8 @@ static u64 (*const bpf_get_current_uid_gid)(void) = (void *)15;
 static long (*const bpf_get_current_comm)(void *buf, u32 size) = (void *)16;
 static long (*const bpf_send_signal)(u32 sig) = (void *)109;
 static long (*const bpf_probe_read_kernel)(void *dst, u32 size, const void *src) = (void *)113;
+#define barrier() asm volatile("" ::: "memory")
+
 static u64 (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
 static long (*const bpf_seq_write)(struct seq_file *m, const void *data, u32 len) = (void *)127;
 static u64 (*const bpf_ringbuf_query)(void *ringbuf, u64 flags) = (void *)134;

@@ -81,8 +81,11 @@ static __always_inline long block(struct pass *m, u32 size)
 	u32 state = t->state;
 	u64 hash;
 
-	hash = hash_word(t->hash, *(const u64 *)p);
-	t->hash = hash_word(hash, *(const u64 *)(p + 8));
+	hash = t->hash;
+#pragma unroll
+	for (int i = 0; i < TABLE_BLOCK; i += 8)
+		hash = hash_word(hash, *(const u64 *)(p + i));
+	t->hash = hash;
 	if (state < t->absorbing) {
 		const u8 *blob = m->blob, *classes = m->classes;
 		u32 off = t->off;
@@ -94,6 +97,8 @@ static __always_inline long block(struct pass *m, u32 size)
 
 			index_barrier(ix);
 			state = *(const u16 *)(blob + (ix & COLUMN_MASK(size)));
+			/* Or the compiler loads all bytes first and has no room to keep them. */
+			barrier();
 		}
 		t->state = state;
 	}
@@ -122,9 +127,12 @@ static __always_inline long sparse_bytes(u32 i, struct pass *m, u32 size)
 	u32 state = t->state;
 
 	if (!(i % SPARSE_STEPS)) {
-		u64 hash = hash_word(t->hash, *(const u64 *)p);
+		u64 hash = t->hash;
 
-		t->hash = hash_word(hash, *(const u64 *)(p + 8));
+#pragma unroll
+		for (int k = 0; k < TABLE_BLOCK; k += 8)
+			hash = hash_word(hash, *(const u64 *)(p + k));
+		t->hash = hash;
 	}
 	if (state < t->absorbing) {
 #pragma unroll

@@ -57,7 +57,7 @@ static __always_inline int act_begin(struct act *x, struct armed_task *a, u32 ac
 	x->t->exe_table = a->exe_table;
 	x->t->exe_class = a->exe_class;
 	d = (struct deed *)x->s->deed;
-	__builtin_memset(d, 0, sizeof(*d));
+	__builtin_memset(d, 0, __builtin_offsetof(struct deed, found));
 	d->pos = PATH_END;
 	d->action = action;
 	d->hook = hook;

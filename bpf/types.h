@@ -16,7 +16,7 @@
 #define TABLE_SMALL (1u << 18)
 #define TABLE_LARGE (1u << 22)
 #define TABLE_CLASSES 640 /* offset of the byte-class tables */
-#define TABLE_BLOCK 16	  /* bytes a step of the kernel's loop reads */
+#define TABLE_BLOCK 32	  /* bytes a step of the kernel's loop reads */
 #define TABLE_OBSERVE 1
 #define TABLE_AUDIT_LOSS_DENY 2
 
@@ -318,7 +318,7 @@ struct event {
 
 /* A scratch slot: claimed by compare-and-swap on busy, released on every way out. */
 #define PATH_END 4096	 /* paths end here, right-justified; behind it zeros */
-#define SCRATCH_PAD 4112 /* block padding, and room so that the verifier accepts any position with any length */
+#define SCRATCH_PAD 4128 /* block padding, and room so that the verifier accepts any position with any length */
 #define SUBJECT_MASK \
 	0x1fff /* of a position in the subject or in the zeros behind it, where blocks of a pass may begin too */
 #ifndef NO_KFUNCS

@@ -223,7 +223,7 @@ type matcherScratch struct {
 	Kind      uint32
 	Reserved1 uint32
 	Ev        matcherEvent
-	Buf       [8208]uint8
+	Buf       [8224]uint8
 }
 
 type matcherSettings struct {

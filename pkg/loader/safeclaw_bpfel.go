@@ -319,7 +319,7 @@ type safeclawScratch struct {
 	Kind      uint32
 	Reserved1 uint32
 	Ev        safeclawEvent
-	Buf       [8208]uint8
+	Buf       [8224]uint8
 }
 
 type safeclawSettings struct {

@@ -82,6 +82,7 @@ var (
 	allow16  = dir + "/allowed/" // completed to 16 bytes below
 	allow80  = pathOf("allowed", 80, 6)
 	allow200 = pathOf("allowed", 200, 8)
+	late80   = pathOf("late", 78, 5) + "/x" // its rule is known at its last byte
 	deny80   = pathOf("denied", 80, 6)
 )
 
@@ -111,6 +112,7 @@ func TestCost(t *testing.T) {
 		{"truncate", "truncate", allow80},
 		{"utimensat", "utimes", allow80},
 		{"setxattr", "setxattr", allow80},
+		{"open+close, 80-byte path, read to its end", "open", late80},
 	}
 	res := map[string][]int64{}
 	run := func(setting string) {
@@ -138,7 +140,7 @@ func TestCost(t *testing.T) {
 	if err := g.ReplacePolicy(slot, compile(t, benchFloor)); err != nil {
 		t.Fatal(err)
 	}
-	floor := measured(t, grp, ops[1])
+	floor, floorLate := measured(t, grp, ops[1]), measured(t, grp, ops[len(ops)-1])
 	fmt.Printf("\nBENCH Kernel %s, guest instructions, least of %d rounds:\nBENCH\n", release(t), rounds)
 	fmt.Printf("BENCH | operation | no program | empty programs | ungated | gated | ungated - empty | gated - none |\n")
 	fmt.Printf("BENCH |---|---|---|---|---|---|---|\n")
@@ -155,6 +157,9 @@ func TestCost(t *testing.T) {
 	}
 	budget(t, "gated allow of an 80-byte path, open+close", res["gated"][1]-res["none"][1], 3500+more)
 	budget(t, "the same with a floor", floor-res["none"][1], 3900+more)
+	last := len(ops) - 1
+	budget(t, "gated allow of an 80-byte path read to its end", res["gated"][last]-res["none"][last], 3900+more)
+	budget(t, "the same with a floor", floorLate-res["none"][last], 3900+more)
 }
 
 // budget holds a count against its limit; counts do not depend on the machine.
@@ -180,7 +185,7 @@ func release(t *testing.T) string {
 
 func prepareFiles(t *testing.T) {
 	t.Helper()
-	for _, p := range []string{allow16, allow80, allow200, deny80} {
+	for _, p := range []string{allow16, allow80, allow200, late80, deny80} {
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 			t.Fatal(err)
 		}
