@@ -175,10 +175,6 @@ func TestCost(t *testing.T) {
 	budget(t, "gated allow of an 80-byte path, open+close", res["gated"][1]-res["none"][1], 3500+more)
 	budget(t, "the same with a floor", floor-res["none"][1], 3900+more)
 	last := len(ops) - 1
-	more := int64(0)
-	if g.Variant() == loader.VariantPlain {
-		more = 2000 // the walk reads addresses
-	}
 	budget(t, "gated allow of an 80-byte path read to its end", res["gated"][last]-res["none"][last], 4200+more)
 	budget(t, "an 80-byte path that a floor reads to its end", late-res["none"][1], 4200+more)
 }
