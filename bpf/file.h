@@ -93,7 +93,11 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 		}
 		subject_none(x);
 	} else if (class != CLASS_ROOT && class != CLASS_MOUNT) {
-		builtin(x, RULE_UNRESOLVABLE, 0);
+		/* A queue of mq_open lies on a mount that is in no namespace. */
+		builtin(x,
+			kernel_read(kernel_read(dentry, d_sb), s_magic) == MQUEUE_MAGIC ? RULE_MESSAGE_QUEUE
+											: RULE_UNRESOLVABLE,
+			0);
 		return 1;
 	} else if (x->d->no_deleted && !kernel_read(dentry, d_hash.pprev)) {
 		subject_none(x);

@@ -4,6 +4,7 @@
  * a descriptor arrives or a watch is set. Thin adapters: which name, which kind.
  */
 #pragma once
+#include "hooks_builtin.h"
 #include "names.h"
 #include "notes.h"
 
@@ -203,11 +204,16 @@ static __always_inline int gate_ioctl(u64 *ctx)
 	u32 type;
 	int ret;
 
-	if (likely(!a) || !changes_file(ctx[1]))
+	if (likely(!a) || !(changes_file(ctx[1]) || passes_names(ctx[1])))
 		return 0;
 	type = file->f_inode->i_mode & S_IFMT;
 	if (type != S_IFREG && type != S_IFDIR)
 		return 0;
+	if (passes_names(ctx[1])) {
+		if (gate_builtin(a, HOOK_FILE_IOCTL, RULE_FS_IOCTL, RELAX_NEVER))
+			return -EACCES;
+		return 0;
+	}
 	ret = gate_descriptor(a, file, KIND_WRITE, HOOK_FILE_IOCTL, 0);
 	note_judged(a, file->f_path.dentry, HOOK_FILE_IOCTL, ret);
 	if (ret)

@@ -60,7 +60,10 @@
 #define FS_IOC_FSSETXATTR 0x401c5820
 #define FS_IOC_ENABLE_VERITY 0x40806685		/* include/uapi/linux/fsverity.h */
 #define FS_IOC_SET_ENCRYPTION_POLICY 0x800c6613 /* include/uapi/linux/fscrypt.h */
-#define FAT_IOCTL_SET_ATTRIBUTES 0x40047211	/* include/uapi/linux/msdos_fs.h */
+#define BTRFS_IOCTL_MAGIC 0x94			/* include/uapi/linux/btrfs.h; FICLONE and the like too */
+#define PTRACE_MODE_ATTACH 2			/* include/linux/ptrace.h */
+#define PTRACE_MODE_NOAUDIT 4
+#define FAT_IOCTL_SET_ATTRIBUTES 0x40047211 /* include/uapi/linux/msdos_fs.h */
 
 struct qstr {
 	u32 len;
@@ -185,6 +188,15 @@ struct mm_struct {
 	struct file *exe_file;
 } __core;
 
+struct fdtable {
+	u32 max_fds;
+	struct file **fd;
+} __core;
+
+struct files_struct {
+	struct fdtable *fdt;
+} __core;
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -195,6 +207,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct task_struct *group_leader;
 	struct fs_struct *fs;
+	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 	struct bpf_local_storage *bpf_storage;

@@ -37,6 +37,8 @@ struct tables {
 	u64 exe_table; /* the tables that have a class for the executable */
 	u32 exe_class; /* ... and that class */
 	u32 name;      /* class of the address's name, 0: none */
+	u32 relaxed;   /* known from the first look on: bits of enum relax */
+	u32 identity;  /* ... the policy gives programs rights of their own (exe, command) */
 	/* The pass under way: */
 	u64 hash;
 	u32 pos;
@@ -167,6 +169,8 @@ static __always_inline void tables_of(u32 slot, struct tables *t)
 	t->exe_table = 0;
 	t->exe_class = 0;
 	t->name = 0;
+	t->relaxed = 0;
+	t->identity = 1;
 }
 
 static __always_inline const u8 *small_blob(u32 place)
@@ -199,6 +203,8 @@ static __always_inline int look_at(struct tables *t, const u8 *blob)
 	t->id = h->id;
 	t->flags = h->flags;
 	t->entrypoint = h->entrypoint;
+	t->relaxed = h->builtin;
+	t->identity = h->automata[KIND_EXE].encoding | h->automata[KIND_COMMAND].encoding;
 	t->exe = t->exe_table == t->id ? t->exe_class : 0;
 	return 1;
 }

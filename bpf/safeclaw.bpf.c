@@ -9,10 +9,12 @@
  *   bprm_committed_creds  the exec is final: the record becomes enforced, the
  *                         executable's identity is taken, its arguments judged
  *   task_prctl            no process changes what it is said to execute
+ *   bprm_committing_creds   before that, at the arming exec: what the program inherits open
  *   task_alloc            a child inherits the record, or is not born
  *   file_open             file.read and file.write
  *   mmap_file, file_mprotect   executable mappings of files, shared writable ones
  *   hooks_file.h          all else that changes a file, a name or what is known of them
+ *   hooks_builtin.h       mounts, roots, user namespaces, tracing: denied whatever the policy says
  *   socket_connect        network.request by address
  *   unix_stream_connect, unix_may_send   unix sockets, judged as files
  *   task_kill, task_setrlimit, task_setscheduler   only within the bound cgroup
@@ -30,7 +32,9 @@
  * at the first non-zero return, so a denial cannot be turned into an allowance.
  */
 #include "exec.h"
+#include "hooks_builtin.h"
 #include "hooks_file.h"
+#include "inherit.h"
 #include "net.h"
 
 /* Every other exec is judged by the hook below. */

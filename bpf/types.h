@@ -44,6 +44,7 @@ enum kind {
 	KIND_COMMAND, /* classifies a program and its arguments; NUL is a symbol */
 	KIND_NAME,    /* classifies the name that an address is bound to */
 	KINDS = 16,
+	KIND_SYSTEM, /* no automaton: acts that only built-in rules decide */
 };
 
 enum rule {
@@ -64,6 +65,23 @@ enum rule {
 	RULE_KERNEL_HELPERS,
 	RULE_ENVIRONMENT,
 	RULE_IDENTITY,
+	RULE_MOUNT,
+	RULE_PIVOT_ROOT,
+	RULE_CHROOT,
+	RULE_USERNS,
+	RULE_PTRACE,
+	RULE_INHERITED,
+	RULE_MESSAGE_QUEUE,
+	RULE_FS_IOCTL,
+};
+
+/* Bits of table_header.builtin: built-in denials that a policy relaxes. */
+enum relax {
+	RELAX_MOUNT,
+	RELAX_PIVOT_ROOT,
+	RELAX_CHROOT,
+	RELAX_USERNS,
+	RELAX_PTRACE,
 };
 
 /* Class byte at the start of a subject. */
@@ -118,6 +136,17 @@ enum hook {
 	HOOK_BPRM_COMMITTED,
 	HOOK_BPRM_CREDS,
 	HOOK_TASK_PRCTL,
+	HOOK_SB_MOUNT,
+	HOOK_SB_UMOUNT,
+	HOOK_SB_KERN_MOUNT,
+	HOOK_SB_REMOUNT,
+	HOOK_MOVE_MOUNT,
+	HOOK_SB_PIVOTROOT,
+	HOOK_PATH_CHROOT,
+	HOOK_USERNS_CREATE,
+	HOOK_PTRACE_ACCESS_CHECK,
+	HOOK_PTRACE_TRACEME,
+	HOOK_BPRM_COMMITTING,
 };
 
 enum event_kind {
@@ -402,6 +431,7 @@ struct words {
 struct abi {
 	enum kind kind;
 	enum rule rule;
+	enum relax relax;
 	enum class class;
 	enum verdict verdict;
 	enum hook hook;

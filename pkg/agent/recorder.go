@@ -62,6 +62,18 @@ func (r *Recorder) Apply(name string, t *policy.Tables) error {
 // actions names the language's action for each automaton.
 var actions = [...]string{"file.read", "file.write", "file.delete", "process.exec", "process.exec", "network.request", "network.request"}
 
+// actionName is the language's word for an automaton's kind, and "system" for
+// acts for which it has none.
+func actionName(kind uint8) string {
+	switch {
+	case int(kind) < len(actions):
+		return actions[kind]
+	case policy.Kind(kind) == policy.KindSystem:
+		return policy.KindSystem.String()
+	}
+	return "unknown"
+}
+
 func remember(m map[uint64][]byte, id uint64, name []byte) {
 	if len(m) >= namesMax {
 		clear(m)
@@ -114,16 +126,13 @@ func addSeq(rs []audit.SeqRange, n uint64) []audit.SeqRange {
 
 func (r *Recorder) decision(e *loader.Event) *audit.Decision {
 	d := &audit.Decision{
-		Verdict: audit.Allow, Action: "unknown", Hook: e.Hook, CPU: e.CPU, KSeq: e.Seq, KernelTime: uint64(e.Time),
+		Verdict: audit.Allow, Action: actionName(e.Action), Hook: e.Hook, CPU: e.CPU, KSeq: e.Seq, KernelTime: uint64(e.Time),
 		Subject: e.Subject, Class: e.Class, Errno: uint16(-e.Errno), CgroupID: e.Cgroup, RuleNumber: uint32(e.Rule),
 		Process: audit.Process{
 			PID: e.PID, TID: e.TID, StartTime: uint64(e.StartTime), UID: e.UID, GID: e.GID,
 			Comm: []byte(e.Comm), Exe: r.exes[e.ExeID],
 		},
 		Parent: audit.Parent{PID: e.Parent.PID, StartTime: uint64(e.Parent.StartTime), Comm: []byte(e.Parent.Comm)},
-	}
-	if int(e.Action) < len(actions) {
-		d.Action = actions[e.Action]
 	}
 	if e.Address.IsValid() {
 		d.Network = audit.Network{Addr: e.Address.Addr().String(), Port: e.Address.Port(), Protocol: protocolName(e.Protocol)}
@@ -181,7 +190,7 @@ func (r *Recorder) Counted(cs []loader.Counted) error {
 		}
 		rec := &audit.Counted{Count: c.Count, First: uint64(c.First), Last: uint64(c.Last)}
 		rec.Decision = audit.Decision{
-			Verdict: audit.Allow, Action: actions[c.Action], Hook: c.Hook, Class: c.Class,
+			Verdict: audit.Allow, Action: actionName(c.Action), Hook: c.Hook, Class: c.Class,
 			Subject: r.subjects[c.SubjectID], RuleNumber: uint32(c.Rule), CgroupID: c.Cgroup,
 			Process: audit.Process{Exe: r.exes[c.ExeID]},
 		}

@@ -86,6 +86,17 @@ var hookNames = map[safeclawHook]string{ //nolint:gosec // no credentials: names
 	safeclawHookHOOK_BPRM_COMMITTED:      "bprm_committed_creds",
 	safeclawHookHOOK_BPRM_CREDS:          "bprm_creds_for_exec",
 	safeclawHookHOOK_TASK_PRCTL:          "task_prctl",
+	safeclawHookHOOK_SB_MOUNT:            "sb_mount",
+	safeclawHookHOOK_SB_UMOUNT:           "sb_umount",
+	safeclawHookHOOK_SB_KERN_MOUNT:       "sb_kern_mount",
+	safeclawHookHOOK_SB_REMOUNT:          "sb_remount",
+	safeclawHookHOOK_MOVE_MOUNT:          "move_mount",
+	safeclawHookHOOK_SB_PIVOTROOT:        "sb_pivotroot",
+	safeclawHookHOOK_PATH_CHROOT:         "path_chroot",
+	safeclawHookHOOK_USERNS_CREATE:       "userns_create",
+	safeclawHookHOOK_PTRACE_ACCESS_CHECK: "ptrace_access_check",
+	safeclawHookHOOK_PTRACE_TRACEME:      "ptrace_traceme",
+	safeclawHookHOOK_BPRM_COMMITTING:     "bprm_committing_creds",
 }
 
 var classNames = map[safeclawClass]string{

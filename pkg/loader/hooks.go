@@ -33,6 +33,7 @@ var hooks = []hook{
 	{program: safeclawProgGateBprmCommitted, typ: ebpf.LSM},
 	{program: safeclawProgGateBprmCreds, typ: ebpf.LSM, field: [2]string{"linux_binprm", "is_check"}}, // since 6.14
 	{program: safeclawProgGateTaskPrctl, typ: ebpf.LSM},
+	{program: safeclawProgGateBprmCommitting, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskAlloc, typ: ebpf.LSM},
 	{program: plainProgGateTaskFree, typ: ebpf.LSM, only: VariantPlain}, // task storage otherwise
 	{program: safeclawProgGateFileOpen, typ: ebpf.LSM},
@@ -66,6 +67,16 @@ var hooks = []hook{
 	{program: safeclawProgGateTaskKill, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskSetrlimit, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskSetscheduler, typ: ebpf.LSM},
+	{program: safeclawProgGateSbMount, typ: ebpf.LSM},
+	{program: safeclawProgGateSbUmount, typ: ebpf.LSM},
+	{program: safeclawProgGateSbKernMount, typ: ebpf.LSM},
+	{program: safeclawProgGateSbRemount, typ: ebpf.LSM},
+	{program: safeclawProgGateMoveMount, typ: ebpf.LSM},
+	{program: safeclawProgGateSbPivotroot, typ: ebpf.LSM},
+	{program: safeclawProgGatePathChroot, typ: ebpf.LSM},
+	{program: safeclawProgGateUsernsCreate, typ: ebpf.LSM},
+	{program: safeclawProgGatePtraceAccessCheck, typ: ebpf.LSM},
+	{program: safeclawProgGatePtraceTraceme, typ: ebpf.LSM},
 	{program: safeclawProgNoteMount, typ: ebpf.Tracing},
 	{program: safeclawProgNoteMountFile, typ: ebpf.Tracing},
 	{program: safeclawProgNoteMountStacked, typ: ebpf.Tracing, since: "6.7"}, // mnt_want_write before

@@ -182,7 +182,17 @@ func testNumbers(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
 			t.Errorf("%s is %d, which the policy calls %s", name, n, tb.Rules[n].Name)
 		}
 	}
+	// A relaxation is a bit of the policy's, and its rule has its name.
+	for name, n := range enum(t, spec, "relax") {
+		want := policy.BuiltinNames()[n]
+		if name != "RELAX_"+strings.ToUpper(want) || tb.Rules[rules["RULE_"+strings.ToUpper(want)]].Name != "builtin/"+want {
+			t.Errorf("%s is bit %d, which the policy calls %s", name, n, want)
+		}
+	}
 	kinds := enum(t, spec, "kind")
+	if n := kinds["KIND_SYSTEM"]; n != uint64(policy.KindSystem) {
+		t.Errorf("KIND_SYSTEM is %d", n)
+	}
 	for k := policy.KindRead; k <= policy.KindName; k++ {
 		if n, ok := kinds["KIND_"+strings.ToUpper(k.String())]; !ok || n != uint64(k) {
 			t.Errorf("kind %s is %d in Go, %d in C", k, k, n)
@@ -267,7 +277,8 @@ func testPrograms(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
 		}
 	}
 	short := map[string]string{"gate_bprm_check": "bprm_check_security", "gate_bprm_committed": "bprm_committed_creds", "gate_bprm_creds": "bprm_creds_for_exec",
-		"gate_inode_setattr2": "inode_setattr"}
+		"gate_bprm_committing": "bprm_committing_creds",
+		"gate_inode_setattr2":  "inode_setattr"}
 	for name, typ := range types {
 		want := short[name]
 		if want == "" {

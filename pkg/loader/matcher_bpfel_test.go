@@ -17,12 +17,12 @@ type matcherAbi struct {
 	_          structs.HostLayout
 	Kind       uint32
 	Rule       uint32
+	Relax      uint32
 	Class      uint32
 	Verdict    uint32
 	Hook       uint32
 	EventKind  uint32
 	Condition  uint32
-	_          [4]byte
 	CountedKey struct {
 		_        structs.HostLayout
 		Cgroup   uint64

@@ -35,6 +35,7 @@ const (
 	plainProgForgetBinding         = "forget_binding"
 	plainProgGateBprmCheck         = "gate_bprm_check"
 	plainProgGateBprmCommitted     = "gate_bprm_committed"
+	plainProgGateBprmCommitting    = "gate_bprm_committing"
 	plainProgGateBprmCreds         = "gate_bprm_creds"
 	plainProgGateFileIoctl         = "gate_file_ioctl"
 	plainProgGateFileIoctlCompat   = "gate_file_ioctl_compat"
@@ -50,8 +51,10 @@ const (
 	plainProgGateInodeSetattr2     = "gate_inode_setattr2"
 	plainProgGateInodeSetxattr     = "gate_inode_setxattr"
 	plainProgGateMmapFile          = "gate_mmap_file"
+	plainProgGateMoveMount         = "gate_move_mount"
 	plainProgGatePathChmod         = "gate_path_chmod"
 	plainProgGatePathChown         = "gate_path_chown"
+	plainProgGatePathChroot        = "gate_path_chroot"
 	plainProgGatePathLink          = "gate_path_link"
 	plainProgGatePathMkdir         = "gate_path_mkdir"
 	plainProgGatePathMknod         = "gate_path_mknod"
@@ -61,6 +64,13 @@ const (
 	plainProgGatePathSymlink       = "gate_path_symlink"
 	plainProgGatePathTruncate      = "gate_path_truncate"
 	plainProgGatePathUnlink        = "gate_path_unlink"
+	plainProgGatePtraceAccessCheck = "gate_ptrace_access_check"
+	plainProgGatePtraceTraceme     = "gate_ptrace_traceme"
+	plainProgGateSbKernMount       = "gate_sb_kern_mount"
+	plainProgGateSbMount           = "gate_sb_mount"
+	plainProgGateSbPivotroot       = "gate_sb_pivotroot"
+	plainProgGateSbRemount         = "gate_sb_remount"
+	plainProgGateSbUmount          = "gate_sb_umount"
 	plainProgGateSocketConnect     = "gate_socket_connect"
 	plainProgGateTaskAlloc         = "gate_task_alloc"
 	plainProgGateTaskFree          = "gate_task_free"
@@ -70,6 +80,7 @@ const (
 	plainProgGateTaskSetscheduler  = "gate_task_setscheduler"
 	plainProgGateUnixMaySend       = "gate_unix_may_send"
 	plainProgGateUnixStreamConnect = "gate_unix_stream_connect"
+	plainProgGateUsernsCreate      = "gate_userns_create"
 	plainProgInheritBinding        = "inherit_binding"
 	plainProgListArmed             = "list_armed"
 	plainProgNoteMount             = "note_mount"
@@ -130,6 +141,7 @@ type plainProgramSpecs struct {
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting    *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
 	GateBprmCreds         *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
 	GateFileIoctl         *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat   *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
@@ -145,8 +157,10 @@ type plainProgramSpecs struct {
 	GateInodeSetattr2     *ebpf.ProgramSpec `ebpf:"gate_inode_setattr2"`
 	GateInodeSetxattr     *ebpf.ProgramSpec `ebpf:"gate_inode_setxattr"`
 	GateMmapFile          *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
+	GateMoveMount         *ebpf.ProgramSpec `ebpf:"gate_move_mount"`
 	GatePathChmod         *ebpf.ProgramSpec `ebpf:"gate_path_chmod"`
 	GatePathChown         *ebpf.ProgramSpec `ebpf:"gate_path_chown"`
+	GatePathChroot        *ebpf.ProgramSpec `ebpf:"gate_path_chroot"`
 	GatePathLink          *ebpf.ProgramSpec `ebpf:"gate_path_link"`
 	GatePathMkdir         *ebpf.ProgramSpec `ebpf:"gate_path_mkdir"`
 	GatePathMknod         *ebpf.ProgramSpec `ebpf:"gate_path_mknod"`
@@ -156,6 +170,13 @@ type plainProgramSpecs struct {
 	GatePathSymlink       *ebpf.ProgramSpec `ebpf:"gate_path_symlink"`
 	GatePathTruncate      *ebpf.ProgramSpec `ebpf:"gate_path_truncate"`
 	GatePathUnlink        *ebpf.ProgramSpec `ebpf:"gate_path_unlink"`
+	GatePtraceAccessCheck *ebpf.ProgramSpec `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme     *ebpf.ProgramSpec `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount       *ebpf.ProgramSpec `ebpf:"gate_sb_kern_mount"`
+	GateSbMount           *ebpf.ProgramSpec `ebpf:"gate_sb_mount"`
+	GateSbPivotroot       *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount         *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
+	GateSbUmount          *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
 	GateSocketConnect     *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
 	GateTaskFree          *ebpf.ProgramSpec `ebpf:"gate_task_free"`
@@ -165,6 +186,7 @@ type plainProgramSpecs struct {
 	GateTaskSetscheduler  *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
+	GateUsernsCreate      *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
 	InheritBinding        *ebpf.ProgramSpec `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.ProgramSpec `ebpf:"list_armed"`
 	NoteMount             *ebpf.ProgramSpec `ebpf:"note_mount"`
@@ -280,6 +302,7 @@ type plainPrograms struct {
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.Program `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting    *ebpf.Program `ebpf:"gate_bprm_committing"`
 	GateBprmCreds         *ebpf.Program `ebpf:"gate_bprm_creds"`
 	GateFileIoctl         *ebpf.Program `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat   *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
@@ -295,8 +318,10 @@ type plainPrograms struct {
 	GateInodeSetattr2     *ebpf.Program `ebpf:"gate_inode_setattr2"`
 	GateInodeSetxattr     *ebpf.Program `ebpf:"gate_inode_setxattr"`
 	GateMmapFile          *ebpf.Program `ebpf:"gate_mmap_file"`
+	GateMoveMount         *ebpf.Program `ebpf:"gate_move_mount"`
 	GatePathChmod         *ebpf.Program `ebpf:"gate_path_chmod"`
 	GatePathChown         *ebpf.Program `ebpf:"gate_path_chown"`
+	GatePathChroot        *ebpf.Program `ebpf:"gate_path_chroot"`
 	GatePathLink          *ebpf.Program `ebpf:"gate_path_link"`
 	GatePathMkdir         *ebpf.Program `ebpf:"gate_path_mkdir"`
 	GatePathMknod         *ebpf.Program `ebpf:"gate_path_mknod"`
@@ -306,6 +331,13 @@ type plainPrograms struct {
 	GatePathSymlink       *ebpf.Program `ebpf:"gate_path_symlink"`
 	GatePathTruncate      *ebpf.Program `ebpf:"gate_path_truncate"`
 	GatePathUnlink        *ebpf.Program `ebpf:"gate_path_unlink"`
+	GatePtraceAccessCheck *ebpf.Program `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme     *ebpf.Program `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount       *ebpf.Program `ebpf:"gate_sb_kern_mount"`
+	GateSbMount           *ebpf.Program `ebpf:"gate_sb_mount"`
+	GateSbPivotroot       *ebpf.Program `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount         *ebpf.Program `ebpf:"gate_sb_remount"`
+	GateSbUmount          *ebpf.Program `ebpf:"gate_sb_umount"`
 	GateSocketConnect     *ebpf.Program `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
 	GateTaskFree          *ebpf.Program `ebpf:"gate_task_free"`
@@ -315,6 +347,7 @@ type plainPrograms struct {
 	GateTaskSetscheduler  *ebpf.Program `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.Program `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.Program `ebpf:"gate_unix_stream_connect"`
+	GateUsernsCreate      *ebpf.Program `ebpf:"gate_userns_create"`
 	InheritBinding        *ebpf.Program `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.Program `ebpf:"list_armed"`
 	NoteMount             *ebpf.Program `ebpf:"note_mount"`
@@ -329,6 +362,7 @@ func (p *plainPrograms) Close() error {
 		p.ForgetBinding,
 		p.GateBprmCheck,
 		p.GateBprmCommitted,
+		p.GateBprmCommitting,
 		p.GateBprmCreds,
 		p.GateFileIoctl,
 		p.GateFileIoctlCompat,
@@ -344,8 +378,10 @@ func (p *plainPrograms) Close() error {
 		p.GateInodeSetattr2,
 		p.GateInodeSetxattr,
 		p.GateMmapFile,
+		p.GateMoveMount,
 		p.GatePathChmod,
 		p.GatePathChown,
+		p.GatePathChroot,
 		p.GatePathLink,
 		p.GatePathMkdir,
 		p.GatePathMknod,
@@ -355,6 +391,13 @@ func (p *plainPrograms) Close() error {
 		p.GatePathSymlink,
 		p.GatePathTruncate,
 		p.GatePathUnlink,
+		p.GatePtraceAccessCheck,
+		p.GatePtraceTraceme,
+		p.GateSbKernMount,
+		p.GateSbMount,
+		p.GateSbPivotroot,
+		p.GateSbRemount,
+		p.GateSbUmount,
 		p.GateSocketConnect,
 		p.GateTaskAlloc,
 		p.GateTaskFree,
@@ -364,6 +407,7 @@ func (p *plainPrograms) Close() error {
 		p.GateTaskSetscheduler,
 		p.GateUnixMaySend,
 		p.GateUnixStreamConnect,
+		p.GateUsernsCreate,
 		p.InheritBinding,
 		p.ListArmed,
 		p.NoteMount,

@@ -17,12 +17,12 @@ type safeclawAbi struct {
 	_          structs.HostLayout
 	Kind       uint32
 	Rule       uint32
+	Relax      uint32
 	Class      uint32
 	Verdict    uint32
 	Hook       uint32
 	EventKind  uint32
 	Condition  uint32
-	_          [4]byte
 	CountedKey struct {
 		_        structs.HostLayout
 		Cgroup   uint64
@@ -242,6 +242,17 @@ const (
 	safeclawHookHOOK_BPRM_COMMITTED      safeclawHook = 29
 	safeclawHookHOOK_BPRM_CREDS          safeclawHook = 30
 	safeclawHookHOOK_TASK_PRCTL          safeclawHook = 31
+	safeclawHookHOOK_SB_MOUNT            safeclawHook = 32
+	safeclawHookHOOK_SB_UMOUNT           safeclawHook = 33
+	safeclawHookHOOK_SB_KERN_MOUNT       safeclawHook = 34
+	safeclawHookHOOK_SB_REMOUNT          safeclawHook = 35
+	safeclawHookHOOK_MOVE_MOUNT          safeclawHook = 36
+	safeclawHookHOOK_SB_PIVOTROOT        safeclawHook = 37
+	safeclawHookHOOK_PATH_CHROOT         safeclawHook = 38
+	safeclawHookHOOK_USERNS_CREATE       safeclawHook = 39
+	safeclawHookHOOK_PTRACE_ACCESS_CHECK safeclawHook = 40
+	safeclawHookHOOK_PTRACE_TRACEME      safeclawHook = 41
+	safeclawHookHOOK_BPRM_COMMITTING     safeclawHook = 42
 )
 
 type safeclawKind uint32
@@ -258,6 +269,7 @@ const (
 	safeclawKindKIND_COMMAND safeclawKind = 8
 	safeclawKindKIND_NAME    safeclawKind = 9
 	safeclawKindKINDS        safeclawKind = 16
+	safeclawKindKIND_SYSTEM  safeclawKind = 17
 )
 
 type safeclawRule uint32
@@ -280,6 +292,14 @@ const (
 	safeclawRuleRULE_KERNEL_HELPERS  safeclawRule = 14
 	safeclawRuleRULE_ENVIRONMENT     safeclawRule = 15
 	safeclawRuleRULE_IDENTITY        safeclawRule = 16
+	safeclawRuleRULE_MOUNT           safeclawRule = 17
+	safeclawRuleRULE_PIVOT_ROOT      safeclawRule = 18
+	safeclawRuleRULE_CHROOT          safeclawRule = 19
+	safeclawRuleRULE_USERNS          safeclawRule = 20
+	safeclawRuleRULE_PTRACE          safeclawRule = 21
+	safeclawRuleRULE_INHERITED       safeclawRule = 22
+	safeclawRuleRULE_MESSAGE_QUEUE   safeclawRule = 23
+	safeclawRuleRULE_FS_IOCTL        safeclawRule = 24
 )
 
 type safeclawScratch struct {
@@ -421,6 +441,7 @@ const (
 	safeclawProgForgetBinding         = "forget_binding"
 	safeclawProgGateBprmCheck         = "gate_bprm_check"
 	safeclawProgGateBprmCommitted     = "gate_bprm_committed"
+	safeclawProgGateBprmCommitting    = "gate_bprm_committing"
 	safeclawProgGateBprmCreds         = "gate_bprm_creds"
 	safeclawProgGateFileIoctl         = "gate_file_ioctl"
 	safeclawProgGateFileIoctlCompat   = "gate_file_ioctl_compat"
@@ -436,8 +457,10 @@ const (
 	safeclawProgGateInodeSetattr2     = "gate_inode_setattr2"
 	safeclawProgGateInodeSetxattr     = "gate_inode_setxattr"
 	safeclawProgGateMmapFile          = "gate_mmap_file"
+	safeclawProgGateMoveMount         = "gate_move_mount"
 	safeclawProgGatePathChmod         = "gate_path_chmod"
 	safeclawProgGatePathChown         = "gate_path_chown"
+	safeclawProgGatePathChroot        = "gate_path_chroot"
 	safeclawProgGatePathLink          = "gate_path_link"
 	safeclawProgGatePathMkdir         = "gate_path_mkdir"
 	safeclawProgGatePathMknod         = "gate_path_mknod"
@@ -447,6 +470,13 @@ const (
 	safeclawProgGatePathSymlink       = "gate_path_symlink"
 	safeclawProgGatePathTruncate      = "gate_path_truncate"
 	safeclawProgGatePathUnlink        = "gate_path_unlink"
+	safeclawProgGatePtraceAccessCheck = "gate_ptrace_access_check"
+	safeclawProgGatePtraceTraceme     = "gate_ptrace_traceme"
+	safeclawProgGateSbKernMount       = "gate_sb_kern_mount"
+	safeclawProgGateSbMount           = "gate_sb_mount"
+	safeclawProgGateSbPivotroot       = "gate_sb_pivotroot"
+	safeclawProgGateSbRemount         = "gate_sb_remount"
+	safeclawProgGateSbUmount          = "gate_sb_umount"
 	safeclawProgGateSocketConnect     = "gate_socket_connect"
 	safeclawProgGateTaskAlloc         = "gate_task_alloc"
 	safeclawProgGateTaskKill          = "gate_task_kill"
@@ -455,6 +485,7 @@ const (
 	safeclawProgGateTaskSetscheduler  = "gate_task_setscheduler"
 	safeclawProgGateUnixMaySend       = "gate_unix_may_send"
 	safeclawProgGateUnixStreamConnect = "gate_unix_stream_connect"
+	safeclawProgGateUsernsCreate      = "gate_userns_create"
 	safeclawProgInheritBinding        = "inherit_binding"
 	safeclawProgListArmed             = "list_armed"
 	safeclawProgNoteMount             = "note_mount"
@@ -515,6 +546,7 @@ type safeclawProgramSpecs struct {
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting    *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
 	GateBprmCreds         *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
 	GateFileIoctl         *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat   *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
@@ -530,8 +562,10 @@ type safeclawProgramSpecs struct {
 	GateInodeSetattr2     *ebpf.ProgramSpec `ebpf:"gate_inode_setattr2"`
 	GateInodeSetxattr     *ebpf.ProgramSpec `ebpf:"gate_inode_setxattr"`
 	GateMmapFile          *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
+	GateMoveMount         *ebpf.ProgramSpec `ebpf:"gate_move_mount"`
 	GatePathChmod         *ebpf.ProgramSpec `ebpf:"gate_path_chmod"`
 	GatePathChown         *ebpf.ProgramSpec `ebpf:"gate_path_chown"`
+	GatePathChroot        *ebpf.ProgramSpec `ebpf:"gate_path_chroot"`
 	GatePathLink          *ebpf.ProgramSpec `ebpf:"gate_path_link"`
 	GatePathMkdir         *ebpf.ProgramSpec `ebpf:"gate_path_mkdir"`
 	GatePathMknod         *ebpf.ProgramSpec `ebpf:"gate_path_mknod"`
@@ -541,6 +575,13 @@ type safeclawProgramSpecs struct {
 	GatePathSymlink       *ebpf.ProgramSpec `ebpf:"gate_path_symlink"`
 	GatePathTruncate      *ebpf.ProgramSpec `ebpf:"gate_path_truncate"`
 	GatePathUnlink        *ebpf.ProgramSpec `ebpf:"gate_path_unlink"`
+	GatePtraceAccessCheck *ebpf.ProgramSpec `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme     *ebpf.ProgramSpec `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount       *ebpf.ProgramSpec `ebpf:"gate_sb_kern_mount"`
+	GateSbMount           *ebpf.ProgramSpec `ebpf:"gate_sb_mount"`
+	GateSbPivotroot       *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount         *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
+	GateSbUmount          *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
 	GateSocketConnect     *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
 	GateTaskKill          *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
@@ -549,6 +590,7 @@ type safeclawProgramSpecs struct {
 	GateTaskSetscheduler  *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
+	GateUsernsCreate      *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
 	InheritBinding        *ebpf.ProgramSpec `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.ProgramSpec `ebpf:"list_armed"`
 	NoteMount             *ebpf.ProgramSpec `ebpf:"note_mount"`
@@ -661,6 +703,7 @@ type safeclawPrograms struct {
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
 	GateBprmCommitted     *ebpf.Program `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting    *ebpf.Program `ebpf:"gate_bprm_committing"`
 	GateBprmCreds         *ebpf.Program `ebpf:"gate_bprm_creds"`
 	GateFileIoctl         *ebpf.Program `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat   *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
@@ -676,8 +719,10 @@ type safeclawPrograms struct {
 	GateInodeSetattr2     *ebpf.Program `ebpf:"gate_inode_setattr2"`
 	GateInodeSetxattr     *ebpf.Program `ebpf:"gate_inode_setxattr"`
 	GateMmapFile          *ebpf.Program `ebpf:"gate_mmap_file"`
+	GateMoveMount         *ebpf.Program `ebpf:"gate_move_mount"`
 	GatePathChmod         *ebpf.Program `ebpf:"gate_path_chmod"`
 	GatePathChown         *ebpf.Program `ebpf:"gate_path_chown"`
+	GatePathChroot        *ebpf.Program `ebpf:"gate_path_chroot"`
 	GatePathLink          *ebpf.Program `ebpf:"gate_path_link"`
 	GatePathMkdir         *ebpf.Program `ebpf:"gate_path_mkdir"`
 	GatePathMknod         *ebpf.Program `ebpf:"gate_path_mknod"`
@@ -687,6 +732,13 @@ type safeclawPrograms struct {
 	GatePathSymlink       *ebpf.Program `ebpf:"gate_path_symlink"`
 	GatePathTruncate      *ebpf.Program `ebpf:"gate_path_truncate"`
 	GatePathUnlink        *ebpf.Program `ebpf:"gate_path_unlink"`
+	GatePtraceAccessCheck *ebpf.Program `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme     *ebpf.Program `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount       *ebpf.Program `ebpf:"gate_sb_kern_mount"`
+	GateSbMount           *ebpf.Program `ebpf:"gate_sb_mount"`
+	GateSbPivotroot       *ebpf.Program `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount         *ebpf.Program `ebpf:"gate_sb_remount"`
+	GateSbUmount          *ebpf.Program `ebpf:"gate_sb_umount"`
 	GateSocketConnect     *ebpf.Program `ebpf:"gate_socket_connect"`
 	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
 	GateTaskKill          *ebpf.Program `ebpf:"gate_task_kill"`
@@ -695,6 +747,7 @@ type safeclawPrograms struct {
 	GateTaskSetscheduler  *ebpf.Program `ebpf:"gate_task_setscheduler"`
 	GateUnixMaySend       *ebpf.Program `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.Program `ebpf:"gate_unix_stream_connect"`
+	GateUsernsCreate      *ebpf.Program `ebpf:"gate_userns_create"`
 	InheritBinding        *ebpf.Program `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.Program `ebpf:"list_armed"`
 	NoteMount             *ebpf.Program `ebpf:"note_mount"`
@@ -709,6 +762,7 @@ func (p *safeclawPrograms) Close() error {
 		p.ForgetBinding,
 		p.GateBprmCheck,
 		p.GateBprmCommitted,
+		p.GateBprmCommitting,
 		p.GateBprmCreds,
 		p.GateFileIoctl,
 		p.GateFileIoctlCompat,
@@ -724,8 +778,10 @@ func (p *safeclawPrograms) Close() error {
 		p.GateInodeSetattr2,
 		p.GateInodeSetxattr,
 		p.GateMmapFile,
+		p.GateMoveMount,
 		p.GatePathChmod,
 		p.GatePathChown,
+		p.GatePathChroot,
 		p.GatePathLink,
 		p.GatePathMkdir,
 		p.GatePathMknod,
@@ -735,6 +791,13 @@ func (p *safeclawPrograms) Close() error {
 		p.GatePathSymlink,
 		p.GatePathTruncate,
 		p.GatePathUnlink,
+		p.GatePtraceAccessCheck,
+		p.GatePtraceTraceme,
+		p.GateSbKernMount,
+		p.GateSbMount,
+		p.GateSbPivotroot,
+		p.GateSbRemount,
+		p.GateSbUmount,
 		p.GateSocketConnect,
 		p.GateTaskAlloc,
 		p.GateTaskKill,
@@ -743,6 +806,7 @@ func (p *safeclawPrograms) Close() error {
 		p.GateTaskSetscheduler,
 		p.GateUnixMaySend,
 		p.GateUnixStreamConnect,
+		p.GateUsernsCreate,
 		p.InheritBinding,
 		p.ListArmed,
 		p.NoteMount,

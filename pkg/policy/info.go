@@ -38,6 +38,14 @@ var fixedRules = []struct {
 	{"builtin/kernel_helpers", "a file that has the kernel start programs", DecisionDeny},
 	{"builtin/environment", "a program named by exe, with LD_... in its environment", DecisionDeny},
 	{"builtin/identity", "a change of what the kernel says that a process executes", DecisionDeny},
+	{"builtin/mount", "mount, unmount, remount, new file system contexts", DecisionDeny},
+	{"builtin/pivot_root", "another root for the mount namespace", DecisionDeny},
+	{"builtin/chroot", "another root for the process", DecisionDeny},
+	{"builtin/userns", "a new user namespace", DecisionDeny},
+	{"builtin/ptrace", "tracing, memory, descriptors or state of another process", DecisionDeny},
+	{"builtin/inherited", "a descriptor from outside, open before the program began", DecisionDeny},
+	{"builtin/message-queue", "a message queue, which has no path", DecisionDeny},
+	{"builtin/fs-ioctl", "a file system's own command that changes or reaches files past their names", DecisionDeny},
 }
 
 func (s *ruleSet) info() []RuleInfo {

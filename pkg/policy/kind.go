@@ -20,6 +20,10 @@ const (
 	KindName    // classifies the name that an address is bound to
 
 	numKinds = 10
+
+	// KindSystem has no automaton: it stands in decisions for acts without a
+	// verb, which built-in rules decide.
+	KindSystem Kind = 17
 )
 
 var kindNames = [numKinds]string{"read", "write", "delete", "exec", "map", "host", "addr", "exe", "command", "name"}
@@ -28,6 +32,9 @@ var kindNames = [numKinds]string{"read", "write", "delete", "exec", "map", "host
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
 		return kindNames[k]
+	}
+	if k == KindSystem {
+		return "system"
 	}
 	return "kind(" + strconv.Itoa(int(k)) + ")"
 }

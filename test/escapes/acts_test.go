@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	key    = root + "/secret/key"
-	file   = root + "/work/file"
-	look   = root + "/look/file"
-	held   = 3 // look/file, open for writing, inherited
-	socket = 4 // over which the key arrives
+	key       = root + "/secret/key"
+	file      = root + "/work/file"
+	look      = root + "/look/file"
+	held      = 3 // look/file, open for writing, inherited
+	socket    = 4 // over which the key arrives
+	inherited = 5 // what else is inherited
 )
 
 func outcome(err error) string {
@@ -50,13 +51,6 @@ func open(path string, flags int) error {
 
 // pathActs are the rows of paths and files.
 var pathActs = []escape{
-	{id: "P1", technique: "chroot, then open by the shortened name", do: func() error {
-		if err := unix.Chroot(root + "/secret"); err != nil {
-			return prepare(err)
-		}
-		return open("/key", unix.O_RDONLY)
-	}, hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
-
 	{id: "P2a", technique: "rename an ancestor directory", do: func() error {
 		return unix.Rename(root+"/secret", root+"/work/s")
 	}, hook: "path_rename", action: "delete", subject: "secret", rule: "no-secret"},
@@ -200,8 +194,11 @@ var pathActs = []escape{
 		hook: "path_unlink", action: "delete", subject: "look/file", rule: "default"},
 	{id: "P23a", technique: "descriptor received by SCM_RIGHTS", do: receive,
 		hook: "file_receive", action: "read", subject: "secret/key", rule: "no-secret"},
-	{id: "P23b", technique: "pidfd_getfd", do: pidfdGetfd,
-		hook: "file_receive", action: "write", subject: "look/file", rule: "default"},
+	{id: "P23b", technique: "pidfd_getfd from a process outside", do: func() error { return pidfdGetfd(os.Getppid(), 0) },
+		hook: "ptrace_access_check", action: "system", rule: "builtin/ptrace", end: "EPERM"},
+	{id: "P23c", technique: "pidfd_getfd from a process inside", do: func() error {
+		return withChild(0, func(pid int) error { return pidfdGetfd(pid, held) })
+	}, hook: "file_receive", action: "write", subject: "look/file", rule: "default"},
 	{id: "P27", technique: "magic link of the own root", do: func() error {
 		return open("/proc/self/root"+key, unix.O_RDONLY)
 	}, hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
@@ -321,18 +318,11 @@ func receive() error {
 	return nil
 }
 
-func pidfdGetfd() error {
-	pidfd, err := unix.PidfdOpen(os.Getppid(), 0)
+func pidfdGetfd(pid, fd int) error {
+	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return prepare(err)
 	}
-	// The parent has look/file open for writing under some number.
-	for fd := 3; fd < 1024; fd++ {
-		name, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", os.Getppid(), fd))
-		if err == nil && name == look {
-			_, err := unix.PidfdGetfd(pidfd, fd, 0)
-			return err
-		}
-	}
-	return errors.New("the parent does not have the file open")
+	_, err = unix.PidfdGetfd(pidfd, fd, 0)
+	return err
 }

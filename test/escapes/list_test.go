@@ -24,7 +24,13 @@ type escape struct {
 	rules string
 	// setup, where set, adds to the tree, before either act.
 	setup func() error
-	// end is how the gated act ends, if not with EACCES.
+	// hand, where set, gives the descriptor that the act receives over its socket, in place of the key's.
+	hand func() (int, error)
+	// inherit, where set, gives a descriptor that the act inherits as its fifth.
+	inherit func() (int, error)
+	// during, where set, is what another process does, again and again, while the act goes on.
+	during func() error
+	// end is how the gated act ends, if not with EACCES; with "ok" the record is of its allowance.
 	end string
 	// lacks, where set, says what the running kernel does not have.
 	lacks func() string
@@ -34,7 +40,7 @@ type escape struct {
 
 // escapes is the whole list, in order. Each part has a file of its own.
 func escapes() []escape {
-	all := slices.Concat(pathActs, execActs, scopeActs)
+	all := slices.Concat(pathActs, mountActs, deepActs, traceActs, execActs, scopeActs)
 	slices.SortStableFunc(all, func(a, b escape) int {
 		ka, na, wa := a.order()
 		kb, nb, wb := b.order()

@@ -1,0 +1,187 @@
+package escapes
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	levels = strings.Repeat("/1", 100)                            // more than any other walk follows
+	long   = "/" + strings.Repeat("n", 255)                       // as long as a name can be
+	far    = strings.Repeat("/"+strings.Repeat("n", 250), 16)     // just short of the longest path
+	beyond = strings.Split(strings.Repeat(long[1:]+"/", 17), "/") // past it
+)
+
+// deepActs are the rows of deep, long, odd and moving paths.
+var deepActs = []escape{
+	{id: "P3", technique: "directories above a file are renamed while it is opened", setup: func() error {
+		return errors.Join(os.MkdirAll(root+"/secret/p/k", 0o755), os.WriteFile(root+"/secret/p/k/file", nil, 0o644))
+	}, hand: func() (int, error) { return unix.Open(root+"/secret/p/k/file", unix.O_PATH|unix.O_CLOEXEC, 0) },
+		// The file is below secret or work/private at every moment; a mixture of names is work/p/k/file.
+		during: func() error {
+			return errors.Join(
+				os.Rename(root+"/secret/p/k", root+"/work/private/k"), os.Rename(root+"/secret/p", root+"/work/p"),
+				os.Rename(root+"/work/p", root+"/secret/p"), os.Rename(root+"/work/private/k", root+"/secret/p/k"))
+		}, do: func() error {
+			fd, err := received()
+			if err != nil {
+				return err
+			}
+			return again(func() error { return open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY) })
+		}, hook: "file_open", action: "read", subject: "secret/p/k/file", rule: "no-secret"},
+	{id: "P4", technique: "a hard link that was there before", reason: "It is another name of the file, and the policy judges names."},
+
+	{id: "P11", technique: "100 levels below a denied directory", setup: deep("secret" + levels), do: openFile("secret" + levels),
+		hook: "file_open", action: "read", subject: "secret" + levels + "/file", rule: "no-secret"},
+	{id: "P11a", technique: "100 levels below an allowed directory stay allowed", setup: deep("work" + levels), do: openFile("work" + levels),
+		hook: "file_open", action: "read", subject: "work" + levels + "/file", rule: "work", end: "ok"},
+	{id: "P12", technique: "the end of a deep path reads like an allowed one", setup: deep("secret" + root + "/look" + levels),
+		do:   openFile("secret" + root + "/look" + levels),
+		hook: "file_open", action: "read", subject: "secret" + root + "/look" + levels + "/file", rule: "no-secret"},
+	{id: "P13", technique: "names of 255 bytes below a denied directory", setup: deep("secret" + strings.Repeat(long, 14)),
+		do:   openFile("secret" + strings.Repeat(long, 14)),
+		hook: "file_open", action: "read", subject: "secret" + strings.Repeat(long, 14) + "/file", rule: "no-secret"},
+	{id: "P13a", technique: "names of 255 bytes below an allowed directory stay allowed", setup: deep("work" + strings.Repeat(long, 14)),
+		do:   openFile("work" + strings.Repeat(long, 14)),
+		hook: "file_open", action: "read", subject: "work" + strings.Repeat(long, 14) + "/file", rule: "work", end: "ok"},
+	{id: "P14", technique: "a path longer than 4,095 bytes", setup: func() error {
+		return descend(func(fd int, name string) error { return unix.Mkdirat(fd, name, 0o755) }, func(fd int) error {
+			fd, err := unix.Openat(fd, "file", unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
+			return errors.Join(err, unix.Close(fd))
+		})
+	}, do: func() error {
+		return descend(func(int, string) error { return nil }, func(fd int) error { return openat(fd, "file") })
+	}, hook: "file_open", action: "read", rule: "builtin/unresolvable"},
+	{id: "P14a", technique: "a path of 4,034 bytes stays allowed", setup: deep("work" + far), do: openFile("work" + far),
+		hook: "file_open", action: "read", subject: "work" + far + "/file", rule: "work", end: "ok"},
+
+	{id: "P15a", technique: "a symbolic link that turns to a secret while it is opened", do: swappedLink,
+		hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
+	{id: "P19", technique: "stat, readlink, getxattr", reason: "The language has no verb for them: that a file exists, its size and its attributes are visible."},
+
+	{id: "P30a", technique: "execute a memfd that is named like an allowed program", do: func() error {
+		fd, err := unix.MemfdCreate("/escapes/work/bin/a", 0)
+		if err != nil {
+			return prepare(err)
+		}
+		self, err := os.ReadFile("/proc/self/exe")
+		if err == nil {
+			_, err = unix.Write(fd, self)
+		}
+		if err != nil {
+			return prepare(err)
+		}
+		return unix.Exec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{"a"}, []string{actorEnv + "=" + done})
+	}, hook: "bprm_check_security", action: "exec", rule: "default"},
+	{id: "P30b", technique: "a deleted file, and another one named after it", do: func() error {
+		fd, err := unix.Open(root+"/work/private/file", unix.O_PATH, 0)
+		if err = errors.Join(err, unix.Unlink(root+"/work/private/file")); err != nil {
+			return prepare(err)
+		}
+		if err := open(root+"/work/file (deleted)", unix.O_WRONLY|unix.O_CREAT); err != nil {
+			return prepare(err)
+		}
+		return open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY)
+	}, hook: "file_open", action: "read", subject: "work/private/file", rule: "private"},
+	{id: "P31a", technique: "a name that is no text", setup: deep("secret/\xff\xfe\x01"), do: openFile("secret/\xff\xfe\x01"),
+		hook: "file_open", action: "read", subject: "secret/\xff\xfe\x01/file", rule: "no-secret"},
+	{id: "P31b", technique: "dots and slashes", do: func() error { return open(root+"/work/..//work/./../secret//key", unix.O_RDONLY) },
+		hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
+	{id: "P35", technique: "make the gate fail and pass", test: "pkg/loader TestReleasedSlotDenies"},
+}
+
+// deep makes a directory of the tree and a file in it.
+func deep(dir string) func() error {
+	return func() error {
+		dir := filepath.Join(root, dir)
+		return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/file", nil, 0o644))
+	}
+}
+
+func openFile(dir string) func() error {
+	return func() error { return open(root+"/"+dir+"/file", unix.O_RDONLY) }
+}
+
+// descend goes down from work, doing something about each name before, and something else at the end.
+func descend(each func(fd int, name string) error, end func(fd int) error) error {
+	fd, err := unix.Open(root+"/work", unix.O_PATH|unix.O_CLOEXEC, 0)
+	for _, name := range beyond[:len(beyond)-1] {
+		if err == nil {
+			err = each(fd, name)
+		}
+		if err != nil {
+			return prepare(err)
+		}
+		var next int
+		next, err = unix.Openat(fd, name, unix.O_PATH|unix.O_CLOEXEC, 0)
+		unix.Close(fd)
+		fd = next
+	}
+	if err != nil {
+		return prepare(err)
+	}
+	return end(fd)
+}
+
+// again does something until it succeeds, but not for ever.
+func again(do func() error) error {
+	rounds := 300
+	if os.Getenv(longEnv) == "1" {
+		rounds = 20000
+	}
+	var err error
+	for range rounds {
+		if err = do(); !errors.Is(err, unix.EACCES) {
+			return err
+		}
+	}
+	return err
+}
+
+// swappedLink opens a link that another thread turns from an allowed file to
+// the key and back, until it has read the key.
+func swappedLink() error {
+	key, allowed := newLink(key, "k"), newLink(look, "f")
+	stop, ended := make(chan struct{}), make(chan error)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			default:
+			}
+			for _, turn := range []func() error{key, allowed} {
+				if err := turn(); err != nil {
+					ended <- err
+					return
+				}
+				runtime.Gosched()
+			}
+		}
+	}()
+	end := again(func() error {
+		b, err := os.ReadFile(root + "/work/l")
+		if errors.Is(err, unix.ENOENT) || err == nil && !bytes.Contains(b, []byte("secret")) {
+			return unix.EACCES // not yet
+		}
+		return err
+	})
+	close(stop)
+	return errors.Join(<-ended, end)
+}
+
+// newLink returns what turns work/l to the target.
+func newLink(target, name string) func() error {
+	next := root + "/work/" + name
+	return func() error {
+		return errors.Join(os.Symlink(target, next), os.Rename(next, root+"/work/l"))
+	}
+}
