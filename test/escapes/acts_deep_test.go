@@ -168,6 +168,7 @@ func swappedLink() error {
 		}
 	}()
 	end := again(func() error {
+		runtime.Gosched()
 		b, err := os.ReadFile(root + "/work/l")
 		if errors.Is(err, unix.ENOENT) || err == nil && !bytes.Contains(b, []byte("secret")) {
 			return unix.EACCES // not yet
