@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,20 +21,20 @@ var (
 // deepActs are the rows of deep, long, odd and moving paths.
 var deepActs = []escape{
 	{id: "P3", technique: "directories above a file are renamed while it is opened", setup: func() error {
-		return errors.Join(os.MkdirAll(root+"/secret/p/k", 0o755), os.WriteFile(root+"/secret/p/k/file", nil, 0o644))
+		return errors.Join(os.MkdirAll(root+"/secret/p/k", 0o755), os.Mkdir(root+"/secret/q", 0o755), os.WriteFile(root+"/secret/p/k/file", nil, 0o644))
 	}, hand: func() (int, error) { return unix.Open(root+"/secret/p/k/file", unix.O_PATH|unix.O_CLOEXEC, 0) },
-		// The file is below secret or work/private at every moment; a mixture of names is work/p/k/file.
+		// The file is below secret at every moment; a mixture of names is work/p/k/file.
 		during: func() error {
 			return errors.Join(
-				os.Rename(root+"/secret/p/k", root+"/work/private/k"), os.Rename(root+"/secret/p", root+"/work/p"),
-				os.Rename(root+"/work/p", root+"/secret/p"), os.Rename(root+"/work/private/k", root+"/secret/p/k"))
+				os.Rename(root+"/secret/p/k", root+"/secret/q/k"), os.Rename(root+"/secret/p", root+"/work/p"),
+				os.Rename(root+"/work/p", root+"/secret/p"), os.Rename(root+"/secret/q/k", root+"/secret/p/k"))
 		}, do: func() error {
 			fd, err := received()
 			if err != nil {
 				return err
 			}
 			return again(func() error { return open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY) })
-		}, hook: "file_open", action: "read", subject: "secret/p/k/file", rule: "no-secret"},
+		}, hook: "file_open", action: "read", rule: "no-secret"},
 	{id: "P4", technique: "a hard link that was there before", reason: "It is another name of the file, and the policy judges names."},
 
 	{id: "P11", technique: "100 levels below a denied directory", setup: deep("secret" + levels), do: openFile("secret" + levels),
@@ -130,14 +129,18 @@ func descend(each func(fd int, name string) error, end func(fd int) error) error
 	return end(fd)
 }
 
-// again does something until it succeeds, but not for ever.
-func again(do func() error) error {
-	rounds := 300
+// rounds is how often what races is tried.
+func rounds() int {
 	if os.Getenv(longEnv) == "1" {
-		rounds = 20000
+		return 20000
 	}
+	return 300
+}
+
+// again does something until it is not refused, but not for ever.
+func again(do func() error) error {
 	var err error
-	for range rounds {
+	for range rounds() {
 		if err = do(); !errors.Is(err, unix.EACCES) {
 			return err
 		}
@@ -146,43 +149,44 @@ func again(do func() error) error {
 }
 
 // swappedLink opens a link that another thread turns from an allowed file to
-// the key and back, until it has read the key.
+// the key and back, until it has read the key or the link has turned often.
 func swappedLink() error {
-	key, allowed := newLink(key, "k"), newLink(look, "f")
-	stop, ended := make(chan struct{}), make(chan error)
+	turns, ended := make(chan struct{}), make(chan error, 1)
+	stop := make(chan struct{})
 	go func() {
-		for {
-			select {
-			case <-stop:
-				ended <- nil
-				return
-			default:
-			}
-			for _, turn := range []func() error{key, allowed} {
-				if err := turn(); err != nil {
+		defer close(turns)
+		for range rounds() {
+			for _, target := range []string{key, look} {
+				next := root + "/work/next"
+				if err := errors.Join(os.Symlink(target, next), os.Rename(next, root+"/work/l")); err != nil {
 					ended <- err
 					return
 				}
-				runtime.Gosched()
+				select {
+				case turns <- struct{}{}: // while it opens
+				case <-stop:
+					return
+				}
 			}
 		}
 	}()
-	end := again(func() error {
-		runtime.Gosched()
-		b, err := os.ReadFile(root + "/work/l")
-		if errors.Is(err, unix.ENOENT) || err == nil && !bytes.Contains(b, []byte("secret")) {
-			return unix.EACCES // not yet
+	defer close(stop)
+	end := error(unix.EACCES)
+	for range turns {
+		for range 2 {
+			b, err := os.ReadFile(root + "/work/l")
+			if err == nil && bytes.Contains(b, []byte("secret")) {
+				return nil
+			}
+			if err != nil && !errors.Is(err, unix.EACCES) {
+				end = err
+			}
 		}
-		return err
-	})
-	close(stop)
-	return errors.Join(<-ended, end)
-}
-
-// newLink returns what turns work/l to the target.
-func newLink(target, name string) func() error {
-	next := root + "/work/" + name
-	return func() error {
-		return errors.Join(os.Symlink(target, next), os.Rename(next, root+"/work/l"))
+	}
+	select {
+	case err := <-ended:
+		return prepare(err)
+	default:
+		return end
 	}
 }
