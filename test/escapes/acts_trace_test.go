@@ -21,7 +21,11 @@ var traceActs = []escape{
 	{id: "P26b", technique: "the memory of a process outside", do: func() error {
 		return open(fmt.Sprintf("/proc/%d/mem", os.Getppid()), unix.O_RDONLY)
 	}, hook: "ptrace_access_check", action: "system", rule: "builtin/ptrace"},
+	// Since 6.16 who has one of these capabilities is not asked as a tracer: the path decides alone.
 	{id: "P26c", technique: "the environment of a process outside", do: func() error {
+		if err := drop(unix.CAP_PERFMON, unix.CAP_SYS_ADMIN); err != nil {
+			return prepare(err)
+		}
 		return open(fmt.Sprintf("/proc/%d/environ", os.Getppid()), unix.O_RDONLY)
 	}, hook: "ptrace_access_check", action: "system", rule: "builtin/ptrace"},
 	{id: "P26d", technique: "trace a process outside", do: func() error {
@@ -66,6 +70,21 @@ func withChild(flags uintptr, do func(pid int) error) error {
 		return prepare(werr)
 	}
 	return err
+}
+
+// drop gives up capabilities, in this thread.
+func drop(caps ...int) error {
+	runtime.LockOSThread()
+	h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var d [2]unix.CapUserData
+	if err := unix.Capget(&h, &d[0]); err != nil {
+		return err
+	}
+	for _, c := range caps {
+		d[c/32].Effective &^= 1 << (c % 32)
+		d[c/32].Permitted &^= 1 << (c % 32)
+	}
+	return unix.Capset(&h, &d[0])
 }
 
 func traceChild() error {
