@@ -235,13 +235,16 @@ int gate_file_ioctl_compat(u64 *ctx)
 
 /*
  * Times. Mode, owner and size were judged by path_chmod, path_chown and the
- * hooks of truncation; the kernel forces set-id bits off itself.
+ * hooks of truncation, also a chown that names no owner; the kernel forces
+ * set-id bits off itself.
  */
 static __always_inline int gate_setattr(struct dentry *dentry, struct iattr *attr)
 {
 	struct armed_task *a = armed_self();
 
 	if (likely(!a))
+		return 0;
+	if (!(attr->ia_valid & (ATTR_ATIME | ATTR_MTIME)))
 		return 0;
 	if (attr->ia_valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_FORCE))
 		return 0;

@@ -52,6 +52,8 @@
 #define ATTR_UID 2
 #define ATTR_GID 4
 #define ATTR_SIZE 8
+#define ATTR_ATIME 0x10
+#define ATTR_MTIME 0x20
 #define ATTR_FORCE 0x200
 #define FS_IOC_SETFLAGS 0x40086602 /* include/uapi/linux/fs.h */
 #define FS_IOC32_SETFLAGS 0x40046602

@@ -45,6 +45,7 @@ func TestOverlayChanges(t *testing.T) {
 		{"symlink x d7/file", []string{"d7/file"}}, // over a whiteout
 		{"chmod d8/file", []string{"d8/file"}},
 		{"chown d9/file", []string{"d9/file"}},
+		{"chown-none d9/file", []string{"d9/file"}},
 		{"utimes d10/file", []string{"d10/file"}},
 		{"setxattr d11/file", []string{"d11/file"}},
 		{"removexattr d11/file", []string{"d11/file"}},
