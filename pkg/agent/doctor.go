@@ -69,7 +69,7 @@ func checkKernel() Check {
 	c := Check{Name: "kernel", OK: true, Detail: rel + " " + runtime.GOARCH}
 	// The argument of task_alloc, userns_create and bpf_dynptr_write are 6.1's or later.
 	if err == nil && (major < 6 || major == 6 && minor < 1) {
-		c.OK, c.Do = false, "use a kernel from 6.1 on; tested are Debian's 6.1, 6.12 and 6.18"
+		c.OK, c.Do = false, "use a kernel from 6.1 on; tested are Debian's 6.1, 6.12, 6.18 and 7.3"
 	}
 	return c
 }
