@@ -64,18 +64,6 @@ static __noinline int match_kinds(struct act *x)
 	return 0;
 }
 
-/*
- * A message queue reached by its own system call, so without a path: on a mount
- * of the kernel's own that is in no namespace. Only a rule without a path allows
- * it; below /dev/mqueue the same queue has one.
- */
-static __always_inline int by_mq_open(struct dentry *dentry, struct vfsmount *mnt)
-{
-	struct mount *m = container_of_kernel(mnt, struct mount, mnt);
-
-	return dentry && mnt && dentry->d_sb->s_magic == MQUEUE_MAGIC && (kernel_internal(m) || !m->mnt_ns);
-}
-
 /* The path's verdict in x->d->o; 0 when the object is the kernel's own business. */
 static __always_inline int judge_path(struct act *x, struct request *r)
 {
@@ -103,8 +91,6 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 			x->d->o.flags = ROW_COUNT;
 			return 1;
 		}
-		subject_none(x);
-	} else if (class == CLASS_UNRESOLVABLE && by_mq_open(dentry, r->mnt)) {
 		subject_none(x);
 	} else if (class != CLASS_ROOT && class != CLASS_MOUNT) {
 		/* A queue of mq_open lies on a mount that is in no namespace. */

@@ -151,8 +151,6 @@ func (h *hammer) do(w []string) string {
 		return end(unix.Setxattr(arg(1), "trusted.x", []byte("1"), 0))
 	case "removexattr":
 		return end(unix.Removexattr(arg(1), "trusted.x"))
-	case "queue":
-		return end(queue())
 	case "connect":
 		c, err := net.Dial("tcp", arg(1))
 		if err == nil {
