@@ -192,6 +192,11 @@ var pathActs = []escape{
 		hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
 	{id: "P22a", technique: "io_uring unlinkat", do: uringUnlink,
 		hook: "path_unlink", action: "delete", subject: "look/file", rule: "default"},
+	{id: "P22b", technique: "io_uring openat, by a worker", do: uringOpen(0, uringAsync),
+		hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
+	{id: "P22c", technique: "io_uring openat, by a polling thread", do: uringOpen(uringPoll, 0),
+		hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
+	{id: "P22d", technique: "a ring from outside", reason: "Its maker outside acts through it, as it could without; the kernel hands no ring on since 6.7."},
 	{id: "P23a", technique: "descriptor received by SCM_RIGHTS", do: receive,
 		hook: "file_receive", action: "read", subject: "secret/key", rule: "no-secret"},
 	{id: "P23b", technique: "pidfd_getfd from a process outside", do: func() error { return pidfdGetfd(os.Getppid(), 0) },
@@ -206,6 +211,11 @@ var pathActs = []escape{
 		return open(root+"/secret/a\n{\"fake\":1}", unix.O_WRONLY|unix.O_CREAT)
 	}, hook: "path_mknod", action: "write", subject: "secret/a\n{\"fake\":1}", rule: "no-secret", left: "secret/a\n{\"fake\":1}"},
 	{id: "P32", technique: "access mode 3", do: func() error { return open(look, 3) },
+		hook: "file_open", action: "write", subject: "look/file", rule: "default"},
+	{id: "P32a", technique: "read, write, create and truncate at once", do: func() error {
+		return open(look, unix.O_RDWR|unix.O_CREAT|unix.O_TRUNC)
+	}, hook: "file_open", action: "write", subject: "look/file", rule: "default"},
+	{id: "P32b", technique: "open for appending", do: func() error { return open(look, unix.O_WRONLY|unix.O_APPEND) },
 		hook: "file_open", action: "write", subject: "look/file", rule: "default"},
 	{id: "P33", technique: "O_TMPFILE, then linked to a protected name", do: func() error {
 		fd, err := unix.Open(root+"/work", unix.O_TMPFILE|unix.O_WRONLY, 0o644)
@@ -225,6 +235,7 @@ var pathActs = []escape{
 		}
 		return unix.Mprotect(b, unix.PROT_READ|unix.PROT_WRITE)
 	}, hook: "file_mprotect", action: "write", subject: "look/file", rule: "default"},
+	{id: "P34c", technique: "copy between descriptors", reason: "Both were judged when they were opened; a copy needs no third right."},
 	{id: "P36a", technique: "inotify watch", do: func() error {
 		fd, err := unix.InotifyInit()
 		if err != nil {

@@ -2,6 +2,7 @@ package escapes
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +36,10 @@ type uringEntry struct {
 }
 
 const (
+	opOpenat     = 18
 	opUnlinkat   = 36
+	uringPoll    = 1 << 1 // a thread of the kernel's takes what is submitted
+	uringWake    = 1 << 1 // it may be asleep
 	uringAsync   = 1 << 4 // by a worker thread
 	offSQ        = 0
 	offSQEs      = 0x10000000
@@ -43,9 +47,9 @@ const (
 	uringEntries = 4
 )
 
-// uring submits one entry, has a worker do it, and returns how it ended.
-func uring(e uringEntry) error {
-	var p uringParams
+// uring submits one entry to a ring and returns how it ended.
+func uring(e uringEntry, setup uint32) error {
+	p := uringParams{flags: setup}
 	fd, _, no := unix.Syscall(unix.SYS_IO_URING_SETUP, uringEntries, uintptr(unsafe.Pointer(&p)), 0)
 	if no != 0 {
 		return prepare(no)
@@ -60,8 +64,12 @@ func uring(e uringEntry) error {
 	}
 	*(*uringEntry)(unsafe.Pointer(&entries[0])) = e
 	*(*uint32)(unsafe.Pointer(&ring[p.sq.array])) = 0
-	*(*uint32)(unsafe.Pointer(&ring[p.sq.tail])) = 1
-	if n, _, no := unix.Syscall6(unix.SYS_IO_URING_ENTER, fd, 1, 1, getEvents, 0, 0); no != 0 || n != 1 {
+	atomic.StoreUint32((*uint32)(unsafe.Pointer(&ring[p.sq.tail])), 1)
+	flags := uintptr(getEvents)
+	if setup&uringPoll != 0 {
+		flags |= uringWake
+	}
+	if n, _, no := unix.Syscall6(unix.SYS_IO_URING_ENTER, fd, 1, 1, flags, 0, 0); no != 0 || n != 1 {
 		return prepare(fmt.Errorf("io_uring_enter: %d, %w", n, no))
 	}
 	if result := *(*int32)(unsafe.Pointer(&ring[p.cq.cqes+8])); result < 0 {
@@ -75,5 +83,16 @@ func uringUnlink() error {
 	if err != nil {
 		return prepare(err)
 	}
-	return uring(uringEntry{op: opUnlinkat, flags: uringAsync, fd: unix.AT_FDCWD, addr: uint64(uintptr(unsafe.Pointer(path)))})
+	return uring(uringEntry{op: opUnlinkat, flags: uringAsync, fd: unix.AT_FDCWD, addr: uint64(uintptr(unsafe.Pointer(path)))}, 0)
+}
+
+// uringOpen opens the key, by a worker thread or by one that polls the ring.
+func uringOpen(setup uint32, flags uint8) func() error {
+	return func() error {
+		path, err := unix.BytePtrFromString(key)
+		if err != nil {
+			return prepare(err)
+		}
+		return uring(uringEntry{op: opOpenat, flags: flags, fd: unix.AT_FDCWD, addr: uint64(uintptr(unsafe.Pointer(path)))}, setup)
+	}
 }
