@@ -35,6 +35,8 @@ BPF_SOURCES = git ls-files -co --exclude-standard -- 'bpf/*.c' 'bpf/*.h'
 SHELLCHECK_OFF := SC2015,SC2016,SC2317
 
 COUNT = go run ./test/vm/count
+# A guest of its own, since a guest has one disk; its consoles are kept apart.
+TRANSPARENCY = env VM_OUT=$(OUT)/transparency VM_PKGS=./test/transparency VM_LABEL=", ordinary work"
 STAGE = @printf '\n== %s\n'
 
 help: ## this list
@@ -73,6 +75,8 @@ check: fresh unit lint ## quick: unit tests with the race detector, linters, gue
 test: fresh lint generate-check unit runner budgets ## what guards a commit: linters, generated files, unit tests, guest tests on $(KERNELS)
 	$(STAGE) "guest tests"
 	@test/vm/run $(KERNELS)
+	$(STAGE) "ordinary work, gated and ungated"
+	@$(TRANSPARENCY) test/vm/run $(firstword $(KERNELS))
 	@$(MAKE) total
 
 test-long: fresh lint generate-check budgets ## all of it with raised counts: three unit runs, fuzzing, guests with two CPUs and full preemption
@@ -87,6 +91,8 @@ test-long: fresh lint generate-check budgets ## all of it with raised counts: th
 	@for k in $(KERNELS); do test/vm/selftest $$k; test/vm/nolsm $$k; done
 	$(STAGE) "guest tests"
 	@T=7200 VM_ALL=1 VM_ENV=SAFECLAW_LONG=1 test/vm/run $(KERNELS)
+	$(STAGE) "ordinary work, gated and ungated"
+	@T=7200 VM_ENV=SAFECLAW_LONG=1 $(TRANSPARENCY) test/vm/run $(KERNELS)
 	@for v in $(VARIANTS); do printf '\n== guest tests, %s\n' "$$v"; env T=3600 VM_PKGS="$(RACING)" VM_LABEL=" $$v" $${v//+/ } test/vm/run $(KERNELS); done
 	@$(MAKE) total
 
