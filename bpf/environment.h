@@ -65,38 +65,3 @@ static __noinline int environment_steers(struct words *w, struct linux_binprm *b
 	bpf_loop(ENVIRONMENT_CHUNKS, environment_chunk, &m, 0);
 	return w->dirty || w->at < w->end;
 }
-
-static __always_inline int classifies(const u8 *blob)
-{
-	const struct table_header *h = (const struct table_header *)blob;
-
-	return !h || h->automata[KIND_EXE].encoding || h->automata[KIND_COMMAND].encoding;
-}
-
-/* Whether the policy asks who executes: then a process must not change what the kernel says of that. */
-static __always_inline int asks_identity(struct tables *t)
-{
-	if (t->place < PLACE_LARGE)
-		return classifies(small_blob(t->place));
-	return classifies(large_blob(t->place));
-}
-
-/* PR_SET_MM changes what /proc says that a process executes, and where its arguments are. */
-static __noinline int gate_set_mm(struct armed_task *a)
-{
-	struct act x;
-	int ret = 0;
-
-	if (!act_begin(&x, a, KIND_EXEC, HOOK_TASK_PRCTL))
-		return -EACCES;
-	if (asks_identity(x.t)) {
-		subject_none(&x);
-		builtin(&x, RULE_IDENTITY, 0);
-		x.d->o.hash = a->exe;
-		ret = finish(&x);
-	}
-	scratch_release(x.s);
-	if (ret)
-		return -EACCES;
-	return 0;
-}

@@ -41,6 +41,37 @@ static __noinline int gate_builtin(struct armed_task *a, u32 hook, u32 rule, u32
 	return 0;
 }
 
+/* PR_SET_MM changes what /proc says that a process executes, and where its arguments are. */
+static __noinline int gate_identity(struct armed_task *a)
+{
+	struct act x;
+	int ret = 0;
+
+	if (!act_begin(&x, a, KIND_SYSTEM, HOOK_TASK_PRCTL))
+		return -EACCES;
+	if (!tables_known(x.t) || x.t->identity) {
+		decide_builtin(&x, RULE_IDENTITY, RELAX_NEVER);
+		ret = finish(&x);
+	}
+	scratch_release(x.s);
+	if (ret)
+		return -EACCES;
+	return 0;
+}
+
+SEC("lsm/task_prctl")
+int gate_task_prctl(u64 *ctx)
+{
+	struct armed_task *a;
+
+	if (likely((int)ctx[0] != PR_SET_MM))
+		return 0;
+	a = armed_self();
+	if (a && gate_identity(a))
+		return -EACCES;
+	return 0;
+}
+
 #define BUILTIN_HOOK(name, hook, rule, bit)           \
 	SEC("lsm/" #name)                             \
 	int gate_##name(u64 *ctx)                     \

@@ -8,9 +8,9 @@
  *                         program (and, for a script, its interpreter)
  *   bprm_committed_creds  the exec is final: the record becomes enforced, the
  *                         executable's identity is taken, its arguments judged
- *   task_prctl            no process changes what it is said to execute
  *   bprm_committing_creds   before that, at the arming exec: what the program inherits open
  *   task_alloc            a child inherits the record, or is not born
+ *   sched_process_fork    the same for who was armed while it forked
  *   file_open             file.read and file.write
  *   mmap_file, file_mprotect   executable mappings of files, shared writable ones
  *   hooks_file.h          all else that changes a file, a name or what is known of them
@@ -47,19 +47,6 @@ int gate_bprm_creds(u64 *ctx)
 	if (likely(!a) || !only_a_check(bprm))
 		return 0;
 	if (gate_check(a, bprm))
-		return -EACCES;
-	return 0;
-}
-
-SEC("lsm/task_prctl")
-int gate_task_prctl(u64 *ctx)
-{
-	struct armed_task *a;
-
-	if (likely((int)ctx[0] != PR_SET_MM))
-		return 0;
-	a = armed_self();
-	if (a && gate_set_mm(a))
 		return -EACCES;
 	return 0;
 }
@@ -116,29 +103,60 @@ int gate_bprm_committed(u64 *ctx)
 	return 0;
 }
 
-SEC("lsm/task_alloc")
-int gate_task_alloc(u64 *ctx)
+/* The child's record from its parent's; 0: it got none. */
+static __always_inline int inherit_record(struct armed_task *a, struct task_struct *child)
 {
-	struct task_struct *child = (void *)ctx[0];
-	struct armed_task *a = armed_self(), *c;
+	struct armed_task *c = task_record(child, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	forget_record(child);
-	if (!a)
+	if (!c)
 		return 0;
-	/* Birth in another cgroup: whoever ends the gated ones by cgroup would miss it. */
-	if (ctx[1] & CLONE_INTO_CGROUP)
-		return -EACCES;
-	c = task_record(child, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!c) {
-		count_stat(no_storage);
-		return -EAGAIN;
-	}
 	c->slot = a->slot;
 	c->cgroup = a->cgroup;
 	c->exe = a->exe;
 	c->exe_class = a->exe_class;
 	c->exe_table = a->exe_table;
 	c->flags = a->flags & (ARMED | ARM_CHAIN | ARM_LATE);
+	return 1;
+}
+
+SEC("lsm/task_alloc")
+int gate_task_alloc(u64 *ctx)
+{
+	struct task_struct *child = (void *)ctx[0];
+	struct armed_task *a = armed_self();
+
+	forget_record(child);
+	if (!a)
+		return 0;
+	/* Birth in another cgroup: whoever ends the gated ones by cgroup would miss it. */
+	if (ctx[1] & CLONE_INTO_CGROUP) {
+		gate_builtin(a, HOOK_TASK_ALLOC, RULE_CGROUPFS, RELAX_NEVER);
+		return -EACCES;
+	}
+	if (!inherit_record(a, child)) {
+		count_stat(no_storage);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+/*
+ * A task that the iterator arms behind its own task_alloc has a child without a
+ * record, which the iterator cannot see before this point. It has not run yet.
+ */
+SEC("tp_btf/sched_process_fork")
+int arm_forked(u64 *ctx)
+{
+	struct task_struct *child = (void *)ctx[1];
+	struct armed_task *a = armed_self(), *c;
+
+	if (likely(!a))
+		return 0;
+	c = task_record(child, 0);
+	if (c && (c->flags & ARMED))
+		return 0;
+	if (!inherit_record(a, child))
+		count_stat(no_storage);
 	return 0;
 }
 
@@ -407,7 +425,7 @@ int forget_binding(u64 *ctx)
 
 /*
  * Arms the tasks of bound cgroups that run already, and writes their thread
- * ids to the reader. A container's tasks that still see the host's root are
+ * ids to the reader, 0 for one that could not be. A container's tasks that still see the host's root are
  * its runtime; they are armed by their own exec.
  */
 SEC("iter/task")
@@ -416,7 +434,7 @@ int arm_existing(struct bpf_iter__task *ctx)
 	struct task_struct *t = ctx->task;
 	struct armed_task *a;
 	struct binding *b;
-	u32 tid;
+	u32 tid = 0;
 
 	if (!t)
 		return 0;
@@ -428,6 +446,7 @@ int arm_existing(struct bpf_iter__task *ctx)
 	a = task_record(t, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!a) {
 		count_stat(no_storage);
+		bpf_seq_write(ctx->meta->seq, &tid, sizeof(tid));
 		return 0;
 	}
 	if (a->flags & ARMED)

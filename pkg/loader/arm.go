@@ -4,14 +4,38 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/cilium/ebpf/link"
 )
 
+// armPasses bounds how often ArmExisting looks for tasks that it has not seen.
+const armPasses = 64
+
 // ArmExisting arms the tasks that already run in bound cgroups and returns
-// their thread ids. What they have open stays usable to them.
+// their thread ids. What they have open stays usable to them. A task may fork
+// before the iterator comes to it, so it is done until nobody new is found. On
+// error some task may run ungated.
 func (g *Gate) ArmExisting() ([]uint32, error) {
-	return g.iterate(safeclawProgArmExisting)
+	var all []uint32
+	var failed int
+	for range armPasses {
+		tids, err := g.iterate(safeclawProgArmExisting)
+		if err != nil {
+			return all, err
+		}
+		found := len(tids)
+		tids = slices.DeleteFunc(tids, func(tid uint32) bool { return tid == 0 })
+		failed = found - len(tids)
+		all = append(all, tids...)
+		if found == 0 {
+			return all, nil
+		}
+	}
+	if failed > 0 {
+		return all, fmt.Errorf("arm running tasks: no room for the records of %d of them", failed)
+	}
+	return all, fmt.Errorf("arm running tasks: still new ones after %d passes", armPasses)
 }
 
 // Armed returns the process ids of the tasks, one entry a task, that are armed

@@ -69,8 +69,19 @@ func (h *hammer) do(w []string) string {
 		return end(openClose(unix.AT_FDCWD, arg(1), num(2)))
 	case "at": // FD NAME [FLAGS]
 		return end(openClose(num(1), arg(2), num(3)))
-	case "hold": // PATH: keeps it open for reading
-		return fd(unix.Open(arg(1), unix.O_RDONLY|unix.O_CLOEXEC, 0))
+	case "hold": // PATH [FLAGS]: keeps it open
+		return fd(unix.Open(arg(1), num(2)|unix.O_CLOEXEC, 0))
+	case "write": // FD TEXT
+		_, err := unix.Write(num(1), []byte(arg(2)))
+		return end(err)
+	case "unshare": // FLAGS PATH: opens it with namespaces of its own
+		return apart(num(1), func() error { return openClose(unix.AT_FDCWD, arg(2), unix.O_RDONLY) })
+	case "setns": // PID PATH: opens it in the mount namespace of a process
+		return enter(num(1), arg(2))
+	case "socket":
+		return fd(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
+	case "connect-by": // FD PORT
+		return end(unix.Connect(num(1), &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: num(2)}))
 	case "path": // PATH: keeps it open, O_PATH
 		return fd(unix.Open(arg(1), unix.O_PATH|unix.O_CLOEXEC, 0))
 	case "tree": // PATH: a detached copy of the mount there
@@ -115,6 +126,8 @@ func (h *hammer) do(w []string) string {
 		return execOddly(w[0], arg(1), num(2))
 	case "fork": // PATH: a child of the child opens it
 		return end(forkOpen(arg(1)))
+	case "chain": // N PATH
+		return forkChain(num(1), arg(2))
 	case "forks": // N PATH
 		var t tally
 		for range num(1) {

@@ -109,7 +109,10 @@ rules:
 	bind(t, g, gr, BindAny, n)
 	c := startChild(t, gr)
 	drain(t, g)
-	const rounds = 60
+	rounds := 60
+	if long() {
+		rounds = 5000
+	}
 	var good, evil, killed, other int
 	if s := c.ask("race %s %d", busybox, rounds); !scan(s, "good %d evil %d killed %d other %d", &good, &evil, &killed, &other) {
 		t.Fatal(s)

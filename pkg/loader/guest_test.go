@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 	case "":
 	case racer:
 		os.Exit(raceMain())
+	case starter:
+		os.Exit(starterMain())
 	default:
 		os.Exit(childMain(os.Stdin, os.Stdout))
 	}
@@ -70,6 +72,9 @@ var (
 	fewCounts = &loads{options: Options{RingBytes: 1 << 16, CountedEntries: 4}}
 	shared    = []*loads{plain, smallRing, fewCounts}
 )
+
+// long says whether racing tests take their time.
+func long() bool { return os.Getenv("SAFECLAW_LONG") == "1" }
 
 // sharedGate is one load for all tests that need no load of their own. What an
 // earlier test left in its ring is gone.

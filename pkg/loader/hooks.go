@@ -80,6 +80,7 @@ var hooks = []hook{
 	{program: safeclawProgNoteMount, typ: ebpf.Tracing},
 	{program: safeclawProgNoteMountFile, typ: ebpf.Tracing},
 	{program: safeclawProgNoteMountStacked, typ: ebpf.Tracing, since: "6.7"}, // mnt_want_write before
+	{program: safeclawProgArmForked, typ: ebpf.Tracing},
 	{program: safeclawProgInheritBinding, typ: ebpf.Tracing},
 	{program: safeclawProgForgetBinding, typ: ebpf.Tracing},
 }

@@ -31,6 +31,7 @@ const (
 	plainMapStats                  = "stats"
 	plainMapWords                  = "words"
 	plainProgArmExisting           = "arm_existing"
+	plainProgArmForked             = "arm_forked"
 	plainProgFindHostRoot          = "find_host_root"
 	plainProgForgetBinding         = "forget_binding"
 	plainProgGateBprmCheck         = "gate_bprm_check"
@@ -137,6 +138,7 @@ type plainSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type plainProgramSpecs struct {
 	ArmExisting           *ebpf.ProgramSpec `ebpf:"arm_existing"`
+	ArmForked             *ebpf.ProgramSpec `ebpf:"arm_forked"`
 	FindHostRoot          *ebpf.ProgramSpec `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
@@ -298,6 +300,7 @@ type plainVariables struct {
 // It can be passed to loadPlainObjects or ebpf.CollectionSpec.LoadAndAssign.
 type plainPrograms struct {
 	ArmExisting           *ebpf.Program `ebpf:"arm_existing"`
+	ArmForked             *ebpf.Program `ebpf:"arm_forked"`
 	FindHostRoot          *ebpf.Program `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
@@ -358,6 +361,7 @@ type plainPrograms struct {
 func (p *plainPrograms) Close() error {
 	return _PlainClose(
 		p.ArmExisting,
+		p.ArmForked,
 		p.FindHostRoot,
 		p.ForgetBinding,
 		p.GateBprmCheck,

@@ -10,7 +10,7 @@ import (
 
 // swaps is how often a racing test renames.
 func swaps() int {
-	if os.Getenv("SAFECLAW_LONG") == "1" {
+	if long() {
 		return 100000
 	}
 	return 5000

@@ -437,6 +437,7 @@ const (
 	safeclawMapStats                  = "stats"
 	safeclawMapWords                  = "words"
 	safeclawProgArmExisting           = "arm_existing"
+	safeclawProgArmForked             = "arm_forked"
 	safeclawProgFindHostRoot          = "find_host_root"
 	safeclawProgForgetBinding         = "forget_binding"
 	safeclawProgGateBprmCheck         = "gate_bprm_check"
@@ -542,6 +543,7 @@ type safeclawSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type safeclawProgramSpecs struct {
 	ArmExisting           *ebpf.ProgramSpec `ebpf:"arm_existing"`
+	ArmForked             *ebpf.ProgramSpec `ebpf:"arm_forked"`
 	FindHostRoot          *ebpf.ProgramSpec `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
@@ -699,6 +701,7 @@ type safeclawVariables struct {
 // It can be passed to loadSafeclawObjects or ebpf.CollectionSpec.LoadAndAssign.
 type safeclawPrograms struct {
 	ArmExisting           *ebpf.Program `ebpf:"arm_existing"`
+	ArmForked             *ebpf.Program `ebpf:"arm_forked"`
 	FindHostRoot          *ebpf.Program `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
@@ -758,6 +761,7 @@ type safeclawPrograms struct {
 func (p *safeclawPrograms) Close() error {
 	return _SafeclawClose(
 		p.ArmExisting,
+		p.ArmForked,
 		p.FindHostRoot,
 		p.ForgetBinding,
 		p.GateBprmCheck,

@@ -186,7 +186,7 @@ var execActs = []escape{
 	{id: "X9a", technique: "act between fork and exec", test: "pkg/loader TestForkInherits"},
 	{id: "X9b", technique: "use a process id twice", test: "pkg/loader TestPidReuse"},
 	{id: "X9c", technique: "say to be another executable (PR_SET_MM)", do: setArguments,
-		rules: byName, hook: "task_prctl", action: "exec", rule: "builtin/identity"},
+		rules: byName, hook: "task_prctl", action: "system", rule: "builtin/identity"},
 
 	{id: "X10a", technique: "have the kernel start a program: core_pattern", do: func() error {
 		return open("/proc/sys/kernel/core_pattern", unix.O_WRONLY)

@@ -38,6 +38,22 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestComplete: no technique of the list of attacks is left out.
+func TestComplete(t *testing.T) {
+	seen := map[string]map[int]bool{"P": {}, "X": {}, "S": {}}
+	for _, e := range escapes() {
+		kind, n, _ := e.order()
+		seen[kind][n] = true
+	}
+	for kind, last := range map[string]int{"P": 35, "X": 13, "S": 18} {
+		for n := 1; n <= last; n++ {
+			if !seen[kind][n] {
+				t.Errorf("%s%d is missing", kind, n)
+			}
+		}
+	}
+}
+
 // TestDocs keeps the table of docs/threat-model.md what the list says;
 // SAFECLAW_UPDATE=1 rewrites it. In a guest there are neither docs nor sources.
 func TestDocs(t *testing.T) {
