@@ -14,7 +14,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safeclaw-node-agent
 OUT := $(or $(VM_OUT),$(CURDIR)/.testbed)
 
 # The kernels of `make test`; `make test-vm KERNEL=6.18` takes one. Which packages each tests says test/vm/packages.
-KERNELS ?= 6.12 6.18 7.3
+KERNELS ?= 6.12 6.18 7.3 6.1
 # `make test-long` boots each of them in these ways too, for the packages that race tasks against each other. + joins two.
 VARIANTS ?= SMP=2 APPEND=preempt=full SMP=2+APPEND=preempt=full
 RACING ?= ./pkg/loader ./test/escapes ./test/adversary
