@@ -229,6 +229,9 @@ func testNumbers(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
 	if n := m[safeclawMapScratch].MaxEntries; int(n) != obj.scratchPerCPU {
 		t.Errorf("SCRATCH_PER_CPU is %d, Go has %d", n, obj.scratchPerCPU)
 	}
+	if cells := m[plainMapMaybeArmed]; obj.name == VariantPlain && cells.MaxEntries != 1<<armedBits {
+		t.Errorf("%d counters of armed tasks, Go has %d bits", cells.MaxEntries, armedBits)
+	}
 	c := m[safeclawMapCounted].InnerMap
 	if c.KeySize != 32 || c.ValueSize != 32 || c.MaxEntries != CountedEntries {
 		t.Errorf("counted allows: key %d, value %d, %d entries", c.KeySize, c.ValueSize, c.MaxEntries)
