@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,21 +21,7 @@ var (
 
 // deepActs are the rows of deep, long, odd and moving paths.
 var deepActs = []escape{
-	{id: "P3", technique: "directories above a file are renamed while it is opened", setup: func() error {
-		return errors.Join(os.MkdirAll(root+"/secret/p/k", 0o755), os.Mkdir(root+"/secret/q", 0o755), os.WriteFile(root+"/secret/p/k/file", nil, 0o644))
-	}, hand: func() (int, error) { return unix.Open(root+"/secret/p/k/file", unix.O_PATH|unix.O_CLOEXEC, 0) },
-		// The file is below secret at every moment; a mixture of names is work/p/k/file.
-		during: func() error {
-			return errors.Join(
-				os.Rename(root+"/secret/p/k", root+"/secret/q/k"), os.Rename(root+"/secret/p", root+"/work/p"),
-				os.Rename(root+"/work/p", root+"/secret/p"), os.Rename(root+"/secret/q/k", root+"/secret/p/k"))
-		}, do: func() error {
-			fd, err := received()
-			if err != nil {
-				return err
-			}
-			return again(func() error { return open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY) })
-		}, hook: "file_open", action: "read", rule: "no-secret"},
+	racingRenames(),
 	{id: "P4", technique: "a hard link that was there before", reason: "It is another name of the file, and the policy judges names."},
 
 	{id: "P11", technique: "100 levels below a denied directory", setup: deep("secret" + levels), do: openFile("secret" + levels),
@@ -94,6 +81,39 @@ var deepActs = []escape{
 	{id: "P31b", technique: "dots and slashes", do: func() error { return open(root+"/work/..//work/./../secret//key", unix.O_RDONLY) },
 		hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
 	{id: "P35", technique: "make the gate fail and pass", test: "pkg/loader TestReleasedSlotDenies"},
+}
+
+// racingRenames opens a file that is below secret at every moment, while two
+// directories above it move: k out of the chain, then the chain's top to work
+// and back. Who reads the lower name before and the upper one after finds a path
+// that never was, below work. The longer the chain, the more comes in between.
+func racingRenames() escape {
+	const chain = 400
+	top, inner := root+"/secret/p", -1
+	bottom := top + strings.Repeat("/1", chain)
+	return escape{id: "P3", technique: "directories above a file are renamed while it is opened", setup: func() error {
+		err := errors.Join(os.MkdirAll(bottom+"/k", 0o755), os.Mkdir(root+"/secret/q", 0o755), os.WriteFile(bottom+"/k/file", nil, 0o644))
+		if inner >= 0 {
+			unix.Close(inner)
+		}
+		var oerr error
+		inner, oerr = unix.Open(bottom, unix.O_PATH|unix.O_CLOEXEC, 0)
+		return errors.Join(err, oerr)
+	}, hand: func() (int, error) {
+		return unix.Open(bottom+"/k/file", unix.O_PATH|unix.O_CLOEXEC, 0)
+	}, during: func() error {
+		err := errors.Join(
+			unix.Renameat(inner, "k", unix.AT_FDCWD, root+"/secret/q/k"), os.Rename(top, root+"/work/p"),
+			os.Rename(root+"/work/p", top), unix.Renameat(unix.AT_FDCWD, root+"/secret/q/k", inner, "k"))
+		time.Sleep(time.Millisecond) // a walk must have its chance
+		return err
+	}, do: func() error {
+		fd, err := received()
+		if err != nil {
+			return err
+		}
+		return again(func() error { return open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY) })
+	}, hook: "file_open", action: "read", rule: "no-secret"}
 }
 
 // deep makes a directory of the tree and a file in it.
