@@ -93,8 +93,6 @@ func step(w []string) error {
 		return reopen(arg(1))
 	case "fork": // a child performs the rest
 		return inChild(strings.Join(w[1:], " "))
-	case "chroot": // DIR, then the rest in it
-		return chrooted(arg(1), w[2:])
 	case "symlink":
 		return prepare(os.Symlink(arg(1), arg(2)))
 	case "copy":
@@ -179,25 +177,6 @@ func inChild(s string) error {
 		return syscall.Errno(n[0])
 	}
 	return nil
-}
-
-func chrooted(dir string, rest []string) error {
-	old, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return prepare(err)
-	}
-	defer unix.Close(old)
-	if err := unix.Chroot(dir); err != nil {
-		return prepare(err)
-	}
-	err = step(rest)
-	if berr := unix.Fchdir(old); berr != nil {
-		return prepare(berr)
-	}
-	if berr := unix.Chroot("."); berr != nil {
-		return prepare(berr)
-	}
-	return err
 }
 
 func reopen(path string) error {

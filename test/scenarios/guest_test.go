@@ -160,7 +160,7 @@ func matches(st stepSpec, r record) bool {
 	case "exec-memfd":
 		return r.Action == "process.exec" && r.Subject == ""
 	}
-	return r.Subject == last || st.words[0] == "chroot" && strings.HasSuffix(r.Subject, last)
+	return r.Subject == last
 }
 
 func parseEnds(out string) map[int]string {
