@@ -74,7 +74,7 @@ func TestArmForkChain(t *testing.T) {
 	f := file(t, t.TempDir(), "f")
 	rounds := 5
 	if long() {
-		rounds = 200
+		rounds = 60
 	}
 	var before int
 	for range rounds {

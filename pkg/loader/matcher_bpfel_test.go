@@ -247,6 +247,8 @@ type matcherWords struct {
 	To     uint32
 	Begun  uint32
 	Dirty  uint32
+	Rest   uint32
+	_      [4]byte
 	At     uint64
 	End    uint64
 	Buf    [4096]uint8

@@ -414,6 +414,8 @@ type safeclawWords struct {
 	To     uint32
 	Begun  uint32
 	Dirty  uint32
+	Rest   uint32
+	_      [4]byte
 	At     uint64
 	End    uint64
 	Buf    [4096]uint8

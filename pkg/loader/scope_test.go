@@ -108,7 +108,7 @@ func TestCgroupChurn(t *testing.T) {
 	before := bindings()
 	rounds := 500
 	if long() {
-		rounds = 20000
+		rounds = 5000
 	}
 	for i := range rounds {
 		for _, parent := range []string{top.dir, free.dir} {

@@ -158,6 +158,7 @@ func TestCost(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := measured(t, grp, ops[1])
+	environment := environmentCost(t, g, grp, slot)
 	fmt.Printf("\nBENCH Kernel %s, guest instructions, least of %d rounds:\nBENCH\n", release(t), rounds)
 	fmt.Printf("BENCH | operation | no program | empty programs | ungated | gated | ungated - empty | gated - none |\n")
 	fmt.Printf("BENCH |---|---|---|---|---|---|---|\n")
@@ -174,9 +175,32 @@ func TestCost(t *testing.T) {
 	}
 	budget(t, "gated allow of an 80-byte path, open+close", res["gated"][1]-res["none"][1], 3500+more)
 	budget(t, "the same with a floor", floor-res["none"][1], 3900+more)
+	budget(t, "an exec with 2,048 bytes of environment, of a program that the policy names, beyond one that it does not", environment, 40000)
 	last := len(ops) - 1
 	budget(t, "gated allow of an 80-byte path read to its end", res["gated"][last]-res["none"][last], 4200+more)
 	budget(t, "an 80-byte path that a floor reads to its end", late-res["none"][1], 4200+more)
+}
+
+// environmentCost is what a look through the environment costs.
+func environmentCost(t *testing.T, g *loader.Gate, grp *cgroup.Group, slot uint32) int64 {
+	t.Helper()
+	op := operationCase{op: "exec-env", arg: dir + "/allowed/true"}
+	var costs [2]int64
+	for i, exe := range []string{dir + "/none", op.arg} {
+		p, err := policy.Parse("bench.yaml", []byte(benchPolicy+"  - {action: file.read, path: /none, exe: "+exe+", decision: allow}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables, err := policy.Compile(p, policy.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.ReplacePolicy(slot, tables); err != nil {
+			t.Fatal(err)
+		}
+		costs[i] = measured(t, grp, op)
+	}
+	return costs[1] - costs[0]
 }
 
 // budget holds a count against its limit; counts do not depend on the machine.
@@ -230,7 +254,7 @@ func prepareFiles(t *testing.T) {
 func measured(t *testing.T, g *cgroup.Group, o operationCase) int64 {
 	t.Helper()
 	n := 1
-	if o.op == "exec" || o.op == "noexec" {
+	if strings.HasPrefix(o.op, "exec") || o.op == "noexec" {
 		n = 6
 	}
 	least := run1(t, g, o)
@@ -244,7 +268,7 @@ func measured(t *testing.T, g *cgroup.Group, o operationCase) int64 {
 func run1(t *testing.T, g *cgroup.Group, o operationCase) int64 {
 	t.Helper()
 	n := rounds
-	if o.op == "exec" {
+	if strings.HasPrefix(o.op, "exec") {
 		n = execRounds
 	}
 	cmd := exec.Command(dir+"/bin/"+measureName, o.op, strconv.Itoa(n), o.arg)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -109,8 +110,13 @@ func operation(name, arg string) (func(), error) {
 			syscall.RawSyscall6(unix.SYS_SETXATTR, p, uintptr(unsafe.Pointer(&attr[0])), uintptr(unsafe.Pointer(&value[0])), 1, 0, 0)
 			runtime.KeepAlive(path)
 		}, nil
-	case "exec":
+	case "exec", "exec-env":
 		attr := &syscall.ProcAttr{Env: []string{}}
+		if name == "exec-env" {
+			for i := range 32 { // 2,048 bytes
+				attr.Env = append(attr.Env, fmt.Sprintf("VARIABLE_%02d=%s", i, strings.Repeat("x", 51)))
+			}
+		}
 		argv := []string{arg}
 		return func() {
 			if pid, err := syscall.ForkExec(arg, argv, attr); err == nil {
