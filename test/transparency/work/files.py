@@ -8,6 +8,7 @@ import mmap
 import os
 import socket
 import stat
+import struct
 import sys
 import threading
 
@@ -400,6 +401,57 @@ def image_files_change():
     os.mkdir("/usr/include/new")
     os.rmdir("/usr/include/new")
     return out, len(os.listdir("/usr/include"))
+
+
+@case
+def created_under_default_lists():
+    """Also over names that an overlay has to hide, whose lists it sets itself."""
+    top = "/usr/include/asm-generic"
+    names = sorted(os.listdir(top))[:3]
+    acl = struct.pack("<IHHIHHIHHIHHIHHI", 2, 1, 7, 2**32 - 1, 2, 6, 1000, 4, 5, 2**32 - 1, 0x10, 7, 2**32 - 1, 0x20, 0, 2**32 - 1)
+    os.setxattr(top, "system.posix_acl_default", acl)
+    for n in names:
+        os.unlink(f"{top}/{n}")
+    make(f"{top}/{names[0]}")
+    os.mkdir(f"{top}/{names[1]}")
+    os.mkfifo(f"{top}/{names[2]}")
+    make(f"{top}/fresh")
+    os.removexattr(f"{top}/fresh", "system.posix_acl_access")
+    return [oct(os.stat(f"{top}/{n}").st_mode) for n in (*names, "fresh")], os.listxattr(f"{top}/{names[1]}")
+
+
+@case
+def opened_again():
+    out = []
+    r, w = os.pipe()
+    for fd, flags in ((w, os.O_WRONLY), (r, os.O_RDONLY), (os.memfd_create("m"), os.O_RDWR), (os.eventfd(0), os.O_RDWR), (socket.socket().detach(), os.O_RDWR)):
+        for name in (f"/proc/self/fd/{fd}", f"/dev/fd/{fd}", f"/proc/thread-self/fd/{fd}"):
+            try:
+                os.close(os.open(name, flags))
+                out.append("ok")
+            except OSError as e:
+                out.append(errno.errorcode[e.errno])
+    return out
+
+
+@case
+def script_by_descriptor():
+    make("script", b"#!/bin/sh\necho ran > by-descriptor\n")
+    os.chmod("script", 0o755)
+    fd = os.open("script", os.O_RDONLY)
+    pid = os.fork()
+    if pid == 0:
+        os.set_inheritable(fd, True)
+        os.execve(fd, ["script"], {})
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), open("by-descriptor").read()
+
+
+@case
+def watched_by_fanotify():
+    fd = call("fanotify_init", 0, os.O_RDONLY)
+    call("fanotify_mark", fd, 1, ctypes.c_uint64(0x20), AT_FDCWD, b".")  # FAN_MARK_ADD, FAN_OPEN
+    make("seen")
+    call("fanotify_mark", fd, 2, ctypes.c_uint64(0x20), AT_FDCWD, b".")
 
 
 @case
