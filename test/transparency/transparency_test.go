@@ -47,7 +47,8 @@ func TestTransparency(t *testing.T) {
 	if os.Getenv("SAFECLAW_LONG") != "" {
 		works = append(works, more...)
 	}
-	if w := os.Getenv("WORKS"); w != "" { // a choice, separated by commas
+	// A choice of them: VM_PKGS=./test/transparency VM_ENV=WORKS=git,npm test/vm/run 6.12
+	if w := os.Getenv("WORKS"); w != "" {
 		works = strings.Split(w, ",")
 	}
 	plain := newPlace(t, "ungated")
