@@ -14,8 +14,11 @@
 
 /* Steps: 2,047 components fit into 4,095 bytes, each may cross mounts, and names may change under the walk. */
 #define WALK_STEPS (1 << 15)
-/* Walks, when names on the way change each time. */
-#define WALK_TRIES 64
+/*
+ * Walks, when names on the way change each time. Many: a CPU in the midst of a
+ * rename may be a virtual one that does not run at the moment.
+ */
+#define WALK_TRIES 1024
 
 /* MNT_NS_INTERNAL, ERR_PTR(-EINVAL): no process has it in a namespace of its own. */
 static __always_inline int kernel_internal(struct mount *m)
