@@ -238,20 +238,20 @@ type matcherSettings struct {
 }
 
 type matcherWords struct {
-	_      structs.HostLayout
-	Seen   uint32
-	Before uint32
-	All    uint32
-	Name   uint32
-	From   uint32
-	To     uint32
-	Begun  uint32
-	Dirty  uint32
-	Rest   uint32
-	_      [4]byte
-	At     uint64
-	End    uint64
-	Buf    [4096]uint8
+	_        structs.HostLayout
+	Seen     uint32
+	Before   uint32
+	All      uint32
+	Name     uint32
+	From     uint32
+	To       uint32
+	Begun    uint32
+	Dirty    uint32
+	Rest     uint32
+	Reserved uint32
+	At       uint64
+	End      uint64
+	Buf      [4096]uint8
 }
 
 // Names of all BPF objects in the ELF.
