@@ -424,7 +424,7 @@ struct words {
 	u32 dirty;  /* a variable begins so, or nobody knows */
 	u32 rest;   /* where in buf the last bytes are that fill no word */
 	u32 reserved;
-	u64 at;	    /* how far the strings were read */
+	u64 at; /* how far the strings were read */
 	u64 end;
 	u8 buf[PATH_END];
 };
