@@ -153,6 +153,9 @@ func checkPrograms(ctx context.Context) Check {
 		return result("programs", "", err)
 	}
 	found := "all hooks load and attach"
+	if l := g.Lacks(); len(l) > 0 {
+		found += "; covered by others, since this kernel has no " + strings.Join(l, ", ")
+	}
 	if g.Variant() == loader.VariantPlain {
 		found += "; plain programs, for kernels before 6.10: docs/architecture.md, Kernels"
 	}

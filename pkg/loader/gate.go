@@ -107,6 +107,10 @@ func Load(ctx context.Context, o Options) (*Gate, error) {
 	return g, nil
 }
 
+// Lacks names the hooks that this kernel does not have and that other hooks
+// cover, for the administrator to read. Every other hook is attached, or Load fails.
+func (g *Gate) Lacks() []string { return lacking(g.variant, g.hooks) }
+
 // Variant says which of the embedded objects is loaded.
 func (g *Gate) Variant() Variant { return g.variant }
 

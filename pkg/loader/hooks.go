@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -126,6 +127,18 @@ func chooseHooks(variant Variant, spec *ebpf.CollectionSpec, kernel kernelTypes)
 		out = append(out, h)
 	}
 	return out, everyHook(spec, out)
+}
+
+// lacking names the hooks that the running kernel does not have and that other
+// hooks cover there, each with the version that brought it.
+func lacking(variant Variant, chosen []hook) []string {
+	var out []string
+	for _, h := range hooks {
+		if h.since != "" && (h.only == "" || h.only == variant) && !slices.Contains(chosen, h) {
+			out = append(out, fmt.Sprintf("%s (since %s)", strings.TrimPrefix(h.program, "gate_"), h.since))
+		}
+	}
+	return out
 }
 
 // everyHook wants a program for each hook that has variants.
