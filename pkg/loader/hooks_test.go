@@ -104,7 +104,8 @@ func TestOtherArguments(t *testing.T) {
 	}
 }
 
-type oneArgument struct{ kernelWithout }
+// oneArgument is a kernel whose hooks all take one.
+type oneArgument struct{}
 
 func (oneArgument) TypeByName(name string, typ any) error {
 	if err := (kernelWithout{}).TypeByName(name, typ); err != nil {
