@@ -26,17 +26,17 @@ var deepActs = []escape{
 
 	{id: "P11", technique: "100 levels below a denied directory", setup: deep("secret" + levels), do: openFile("secret" + levels),
 		hook: "file_open", action: "read", subject: "secret" + levels + "/file", rule: "no-secret"},
-	{id: "P11a", technique: "100 levels below an allowed directory stay allowed", setup: deep("work" + levels), do: openFile("work" + levels),
-		hook: "file_open", action: "read", subject: "work" + levels + "/file", rule: "work", end: "ok"},
+	{id: "P11a", technique: "100 levels below an allowed directory stay allowed", setup: deep("desk" + levels), do: openFile("desk" + levels),
+		hook: "file_open", action: "read", subject: "desk" + levels + "/file", rule: "work", end: "ok"},
 	{id: "P12", technique: "the end of a deep path reads like an allowed one", setup: deep("secret" + root + "/look" + levels),
 		do:   openFile("secret" + root + "/look" + levels),
 		hook: "file_open", action: "read", subject: "secret" + root + "/look" + levels + "/file", rule: "no-secret"},
 	{id: "P13", technique: "names of 255 bytes below a denied directory", setup: deep("secret" + strings.Repeat(long, 14)),
 		do:   openFile("secret" + strings.Repeat(long, 14)),
 		hook: "file_open", action: "read", subject: "secret" + strings.Repeat(long, 14) + "/file", rule: "no-secret"},
-	{id: "P13a", technique: "names of 255 bytes below an allowed directory stay allowed", setup: deep("work" + strings.Repeat(long, 14)),
-		do:   openFile("work" + strings.Repeat(long, 14)),
-		hook: "file_open", action: "read", subject: "work" + strings.Repeat(long, 14) + "/file", rule: "work", end: "ok"},
+	{id: "P13a", technique: "names of 255 bytes below an allowed directory stay allowed", setup: deep("desk" + strings.Repeat(long, 14)),
+		do:   openFile("desk" + strings.Repeat(long, 14)),
+		hook: "file_open", action: "read", subject: "desk" + strings.Repeat(long, 14) + "/file", rule: "work", end: "ok"},
 	{id: "P14", technique: "a path longer than 4,095 bytes", setup: func() error {
 		return descend(func(fd int, name string) error { return unix.Mkdirat(fd, name, 0o755) }, func(fd int) error {
 			fd, err := unix.Openat(fd, "file", unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
@@ -45,15 +45,15 @@ var deepActs = []escape{
 	}, do: func() error {
 		return descend(func(int, string) error { return nil }, func(fd int) error { return openat(fd, "file") })
 	}, hook: "file_open", action: "read", rule: "builtin/unresolvable"},
-	{id: "P14a", technique: "a path of 4,034 bytes stays allowed", setup: deep("work" + far), do: openFile("work" + far),
-		hook: "file_open", action: "read", subject: "work" + far + "/file", rule: "work", end: "ok"},
+	{id: "P14a", technique: "a path of 4,034 bytes stays allowed", setup: deep("desk" + far), do: openFile("desk" + far),
+		hook: "file_open", action: "read", subject: "desk" + far + "/file", rule: "work", end: "ok"},
 
 	{id: "P15a", technique: "a symbolic link that turns to a secret while it is opened", do: swappedLink,
 		hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
 	{id: "P19", technique: "stat, readlink, getxattr", reason: "The language has no verb for them: that a file exists, its size and its attributes are visible."},
 
 	{id: "P30a", technique: "execute a memfd that is named like an allowed program", do: func() error {
-		fd, err := unix.MemfdCreate("/escapes/work/bin/a", 0)
+		fd, err := unix.MemfdCreate("/escapes/desk/bin/a", 0)
 		if err != nil {
 			return prepare(err)
 		}
@@ -67,26 +67,26 @@ var deepActs = []escape{
 		return unix.Exec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{"a"}, []string{actorEnv + "=" + done})
 	}, hook: "bprm_check_security", action: "exec", rule: "default"},
 	{id: "P30b", technique: "a deleted file, and another one named after it", do: func() error {
-		fd, err := unix.Open(root+"/work/private/file", unix.O_PATH, 0)
-		if err = errors.Join(err, unix.Unlink(root+"/work/private/file")); err != nil {
+		fd, err := unix.Open(root+"/desk/private/file", unix.O_PATH, 0)
+		if err = errors.Join(err, unix.Unlink(root+"/desk/private/file")); err != nil {
 			return prepare(err)
 		}
-		if err := open(root+"/work/file (deleted)", unix.O_WRONLY|unix.O_CREAT); err != nil {
+		if err := open(root+"/desk/file (deleted)", unix.O_WRONLY|unix.O_CREAT); err != nil {
 			return prepare(err)
 		}
 		return open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY)
-	}, hook: "file_open", action: "read", subject: "work/private/file", rule: "private"},
+	}, hook: "file_open", action: "read", subject: "desk/private/file", rule: "private"},
 	{id: "P31a", technique: "a name that is no text", setup: deep("secret/\xff\xfe\x01"), do: openFile("secret/\xff\xfe\x01"),
 		hook: "file_open", action: "read", subject: "secret/\xff\xfe\x01/file", rule: "no-secret"},
-	{id: "P31b", technique: "dots and slashes", do: func() error { return open(root+"/work/..//work/./../secret//key", unix.O_RDONLY) },
+	{id: "P31b", technique: "dots and slashes", do: func() error { return open(root+"/desk/..//desk/./../secret//key", unix.O_RDONLY) },
 		hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
 	{id: "P35", technique: "make the gate fail and pass", test: "pkg/loader TestReleasedSlotDenies"},
 }
 
 // racingRenames opens a file that is below secret at every moment, while two
-// directories above it move: k out of the chain, then the chain's top to work
+// directories above it move: k out of the chain, then the chain's top to desk
 // and back. Who reads the lower name before and the upper one after finds a path
-// that never was, below work. The longer the chain, the more comes in between.
+// that never was, below desk. The longer the chain, the more comes in between.
 func racingRenames() escape {
 	const chain = 400
 	top, inner := root+"/secret/p", -1
@@ -103,8 +103,8 @@ func racingRenames() escape {
 		return unix.Open(bottom+"/k/file", unix.O_PATH|unix.O_CLOEXEC, 0)
 	}, during: func() error {
 		err := errors.Join(
-			unix.Renameat(inner, "k", unix.AT_FDCWD, root+"/secret/q/k"), os.Rename(top, root+"/work/p"),
-			os.Rename(root+"/work/p", top), unix.Renameat(unix.AT_FDCWD, root+"/secret/q/k", inner, "k"))
+			unix.Renameat(inner, "k", unix.AT_FDCWD, root+"/secret/q/k"), os.Rename(top, root+"/desk/p"),
+			os.Rename(root+"/desk/p", top), unix.Renameat(unix.AT_FDCWD, root+"/secret/q/k", inner, "k"))
 		time.Sleep(time.Millisecond) // a walk must have its chance
 		return err
 	}, do: func() error {
@@ -128,9 +128,9 @@ func openFile(dir string) func() error {
 	return func() error { return open(root+"/"+dir+"/file", unix.O_RDONLY) }
 }
 
-// descend goes down from work, doing something about each name before, and something else at the end.
+// descend goes down from desk, doing something about each name before, and something else at the end.
 func descend(each func(fd int, name string) error, end func(fd int) error) error {
-	fd, err := unix.Open(root+"/work", unix.O_PATH|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(root+"/desk", unix.O_PATH|unix.O_CLOEXEC, 0)
 	for _, name := range beyond[:len(beyond)-1] {
 		if err == nil {
 			err = each(fd, name)
@@ -177,8 +177,8 @@ func swappedLink() error {
 		defer close(turns)
 		for range rounds() {
 			for _, target := range []string{key, look} {
-				next := root + "/work/next"
-				if err := errors.Join(os.Symlink(target, next), os.Rename(next, root+"/work/l")); err != nil {
+				next := root + "/desk/next"
+				if err := errors.Join(os.Symlink(target, next), os.Rename(next, root+"/desk/l")); err != nil {
 					ended <- err
 					return
 				}
@@ -194,7 +194,7 @@ func swappedLink() error {
 	end := error(unix.EACCES)
 	for range turns {
 		for range 2 {
-			b, err := os.ReadFile(root + "/work/l")
+			b, err := os.ReadFile(root + "/desk/l")
 			if err == nil && bytes.Contains(b, []byte("secret")) {
 				return nil
 			}

@@ -15,18 +15,18 @@ import (
 const (
 	secretProgram = root + "/secret/program"
 	lookProgram   = root + "/look/program" // may be read, not executed
-	workProgram   = root + "/work/bin/program"
+	workProgram   = root + "/desk/bin/program"
 	box           = "/bin/busybox"
 )
 
 // programs puts the same program where it may be run, read, and neither.
 func programs() error {
-	return files(map[string]string{"secret/program": static(), "look/program": static(), "work/bin/program": static()})
+	return files(map[string]string{"secret/program": static(), "look/program": static(), "desk/bin/program": static()})
 }
 
 func linked() error {
-	return files(map[string]string{"work/bin/ld.so": "data/ld.so", "work/ld.so": "data/ld.so",
-		"look/dynamic": "data/dynamic", "work/bin/quiet": "data/quiet", "look/library.so": "data/library.so"})
+	return files(map[string]string{"desk/bin/ld.so": "data/ld.so", "desk/ld.so": "data/ld.so",
+		"look/dynamic": "data/dynamic", "desk/bin/quiet": "data/quiet", "look/library.so": "data/library.so"})
 }
 
 // commands is the policy of those acts that are about arguments.
@@ -43,8 +43,8 @@ const byName = `
 version: 1
 baseline: none
 rules:
-  - {id: named, action: file.read, path: /escapes/secret/**, exe: /escapes/work/bin/*, decision: allow}
-  - {id: run, action: process.exec, path: /escapes/work/bin/*, decision: allow}
+  - {id: named, action: file.read, path: /escapes/secret/**, exe: /escapes/desk/bin/*, decision: allow}
+  - {id: run, action: process.exec, path: /escapes/desk/bin/*, decision: allow}
 `
 
 // anyFile is a policy that lets files be read and written wherever they are.
@@ -53,33 +53,33 @@ version: 1
 baseline: none
 rules:
   - {id: files, action: file.*, path: /**, decision: allow}
-  - {id: run, action: process.exec, path: /escapes/work/bin/**, decision: allow}
+  - {id: run, action: process.exec, path: /escapes/desk/bin/**, decision: allow}
 `
 
 // execActs are the rows of execution.
 var execActs = []escape{
 	{id: "X1a", technique: "execute the dynamic loader, with the program as its argument", setup: linked, do: func() error {
-		return start(nil, root+"/work/ld.so", root+"/look/dynamic")
-	}, hook: "bprm_check_security", action: "exec", subject: "work/ld.so", rule: "default"},
+		return start(nil, root+"/desk/ld.so", root+"/look/dynamic")
+	}, hook: "bprm_check_security", action: "exec", subject: "desk/ld.so", rule: "default"},
 	{id: "X1b", technique: "have an allowed dynamic loader load a program that may only be read", setup: linked, do: func() error {
-		return start(nil, root+"/work/bin/ld.so", root+"/look/dynamic")
+		return start(nil, root+"/desk/bin/ld.so", root+"/look/dynamic")
 	}, hook: "mmap_file", action: "map", subject: "look/dynamic", rule: "default"},
 	{id: "X2a", technique: "copy of a program that may only be read", setup: programs, do: func() error {
 		b, err := os.ReadFile(lookProgram)
 		if err != nil {
 			return prepare(err)
 		}
-		if err := os.WriteFile(root+"/work/copy", b, 0o755); err != nil {
+		if err := os.WriteFile(root+"/desk/copy", b, 0o755); err != nil {
 			return prepare(err)
 		}
-		return execute(root + "/work/copy")
-	}, hook: "bprm_check_security", action: "exec", subject: "work/copy", rule: "default"},
+		return execute(root + "/desk/copy")
+	}, hook: "bprm_check_security", action: "exec", subject: "desk/copy", rule: "default"},
 	{id: "X2b", technique: "hard link to such a program where programs may be run", setup: programs, do: func() error {
-		if err := unix.Link(lookProgram, root+"/work/bin/link"); err != nil {
+		if err := unix.Link(lookProgram, root+"/desk/bin/link"); err != nil {
 			return err
 		}
-		return execute(root + "/work/bin/link")
-	}, hook: "path_link", action: "write", subject: "look/program", rule: "default", left: "work/bin/link"},
+		return execute(root + "/desk/bin/link")
+	}, hook: "path_link", action: "write", subject: "look/program", rule: "default", left: "desk/bin/link"},
 	{id: "X2c", technique: "copy to where the policy lets files be written and run",
 		reason: "what the policy allows in both ways is allowed: lint reports a path that can be written and executed"},
 	{id: "X3a", technique: "execute from memory", do: execMemfd,
@@ -113,16 +113,16 @@ var execActs = []escape{
 	}, do: func() error { return execute(root + "/look/script") },
 		hook: "bprm_check_security", action: "exec", subject: "look/script", rule: "default"},
 	{id: "X4b", technique: "an allowed script for another interpreter", setup: func() error {
-		return errors.Join(programs(), files(map[string]string{"work/bin/script": "#!" + secretProgram + "\n"}))
-	}, do: func() error { return execute(root + "/work/bin/script") },
+		return errors.Join(programs(), files(map[string]string{"desk/bin/script": "#!" + secretProgram + "\n"}))
+	}, do: func() error { return execute(root + "/desk/bin/script") },
 		hook: "bprm_check_security", action: "exec", subject: "secret/program", rule: "no-secret"},
 	{id: "X4c", technique: "the interpreter of the interpreter", setup: func() error {
-		return errors.Join(programs(), files(map[string]string{"work/bin/outer": "#!" + root + "/work/bin/inner\n", "work/bin/inner": "#!" + secretProgram + "\n"}))
-	}, do: func() error { return execute(root + "/work/bin/outer") },
+		return errors.Join(programs(), files(map[string]string{"desk/bin/outer": "#!" + root + "/desk/bin/inner\n", "desk/bin/inner": "#!" + secretProgram + "\n"}))
+	}, do: func() error { return execute(root + "/desk/bin/outer") },
 		hook: "bprm_check_security", action: "exec", subject: "secret/program", rule: "no-secret"},
 	{id: "X4d", technique: "a script as the argument of an allowed interpreter", setup: func() error {
-		return files(map[string]string{"work/bin/busybox": busybox(), "secret/script": "echo END ok\n"})
-	}, do: func() error { return start(nil, root+"/work/bin/busybox", "sh", root+"/secret/script") },
+		return files(map[string]string{"desk/bin/busybox": busybox(), "secret/script": "echo END ok\n"})
+	}, do: func() error { return start(nil, root+"/desk/bin/busybox", "sh", root+"/secret/script") },
 		hook: "file_open", action: "read", subject: "secret/script", rule: "no-secret"},
 	{id: "X4e", technique: "code on an interpreter's standard input or command line",
 		reason: "no hook sees what a program reads from a pipe or its arguments; it stays under the rules, and lint reports an allowed interpreter"},
@@ -134,7 +134,7 @@ var execActs = []escape{
 		}
 		_, err = unix.Mmap(fd, 0, 1, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE)
 		return err
-	}, hook: "mmap_file", action: "map", subject: "work/file", rule: "default"},
+	}, hook: "mmap_file", action: "map", subject: "desk/file", rule: "default"},
 	{id: "X5b", technique: "make a mapping of a file executable later", do: func() error {
 		fd, err := unix.Open(file, unix.O_RDONLY, 0)
 		if err != nil {
@@ -145,28 +145,28 @@ var execActs = []escape{
 			return prepare(err)
 		}
 		return unix.Mprotect(b, unix.PROT_READ|unix.PROT_EXEC)
-	}, hook: "file_mprotect", action: "map", subject: "work/file", rule: "default"},
+	}, hook: "file_mprotect", action: "map", subject: "desk/file", rule: "default"},
 	{id: "X5c", technique: "LD_PRELOAD of a library that may only be read; dlopen maps likewise", setup: linked, do: func() error {
-		return start([]string{"LD_PRELOAD=" + root + "/look/library.so"}, root+"/work/bin/quiet")
+		return start([]string{"LD_PRELOAD=" + root + "/look/library.so"}, root+"/desk/bin/quiet")
 	}, hook: "mmap_file", action: "map", subject: "look/library.so", rule: "default"},
 	{id: "X5d", technique: "LD_... in the environment of a program that rules name by exe", setup: programs, do: func() error {
 		return start([]string{"A=1", "LD_AUDIT=/x"}, workProgram)
-	}, rules: byName, end: "SIGKILL", hook: "bprm_committed_creds", action: "exec", subject: "work/bin/program", rule: "builtin/environment"},
+	}, rules: byName, end: "SIGKILL", hook: "bprm_committed_creds", action: "exec", subject: "desk/bin/program", rule: "builtin/environment"},
 	{id: "X5e", technique: "the same behind more text than is read", setup: programs, do: func() error {
 		var env []string
 		for i := range 4 {
 			env = append(env, fmt.Sprintf("A%d=%s", i, strings.Repeat("x", 100000)))
 		}
 		return start(append(env, "LD_AUDIT=/x"), workProgram)
-	}, rules: byName, end: "SIGKILL", hook: "bprm_committed_creds", action: "exec", subject: "work/bin/program", rule: "builtin/environment"},
+	}, rules: byName, end: "SIGKILL", hook: "bprm_committed_creds", action: "exec", subject: "desk/bin/program", rule: "builtin/environment"},
 	{id: "X5f", technique: "anonymous executable memory",
 		reason: "JIT compilers need it; the code in it stays under the rules, and it cannot be executed as a program (X3a)"},
 
 	{id: "X6", technique: "symbolic link to a program", setup: programs, do: func() error {
-		if err := unix.Symlink(secretProgram, root+"/work/bin/link"); err != nil {
+		if err := unix.Symlink(secretProgram, root+"/desk/bin/link"); err != nil {
 			return prepare(err)
 		}
-		return execute(root + "/work/bin/link")
+		return execute(root + "/desk/bin/link")
 	}, hook: "bprm_check_security", action: "exec", subject: "secret/program", rule: "no-secret"},
 
 	{id: "X7a", technique: "another applet of an allowed multi-call program", do: func() error {
@@ -216,7 +216,7 @@ var execActs = []escape{
 	}, hook: "bprm_creds_for_exec", action: "exec", subject: "secret/program", rule: "no-secret", lacks: noExecveCheck},
 
 	{id: "X12", technique: "a program as the ELF interpreter of an allowed one", setup: func() error {
-		return errors.Join(files(map[string]string{"secret/program": string(program(0x10000000, "")), "work/bin/program": string(program(0x400000, secretProgram))}))
+		return errors.Join(files(map[string]string{"secret/program": string(program(0x10000000, "")), "desk/bin/program": string(program(0x400000, secretProgram))}))
 	}, do: func() error { return start(nil, workProgram) },
 		end: "SIGSEGV", hook: "mmap_file", action: "map", subject: "secret/program", rule: "no-secret"},
 
@@ -224,7 +224,7 @@ var execActs = []escape{
 		return execute(root + "/look/ESCA")
 	}, hook: "bprm_check_security", action: "exec", subject: "look/ESCA", rule: "default"},
 	{id: "X13b", technique: "the handler of such a format, which gets an open descriptor", setup: registered("escapes-b", "ESCB", secretProgram), do: func() error {
-		return execute(root + "/work/bin/ESCB")
+		return execute(root + "/desk/bin/ESCB")
 	}, hook: "bprm_check_security", action: "exec", subject: "secret/program", rule: "no-secret"},
 }
 
@@ -286,7 +286,7 @@ func mountCgroup1() error { return mounted("cgroup", cgroup1, "cgroup", 0, "none
 // where they may be read only.
 func registered(name, word, handler string) func() error {
 	return func() error {
-		if err := errors.Join(programs(), mountFormats(), files(map[string]string{"work/bin/" + word: word, "look/" + word: word})); err != nil {
+		if err := errors.Join(programs(), mountFormats(), files(map[string]string{"desk/bin/" + word: word, "look/" + word: word})); err != nil {
 			return err
 		}
 		if _, err := os.Stat(formats + "/" + name); err == nil {

@@ -36,25 +36,25 @@ var mountActs = []escape{
 	}, hook: "file_open", action: "read", subject: "secret/dir/file", rule: "no-secret"},
 	{id: "P1c", technique: "directory held from before the chroot", rules: relaxed, do: func() error {
 		fd, err := unix.Open(root+"/secret", unix.O_PATH, 0)
-		if err = errors.Join(err, unix.Chroot(root+"/work")); err != nil {
+		if err = errors.Join(err, unix.Chroot(root+"/desk")); err != nil {
 			return prepare(err)
 		}
 		return openat(fd, "key")
 	}, hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
 	{id: "P1d", technique: "climb out of a chroot", rules: relaxed, do: func() error {
-		if err := errors.Join(unix.Chdir(root+"/work"), unix.Chroot(root+"/work/dir")); err != nil {
+		if err := errors.Join(unix.Chdir(root+"/desk"), unix.Chroot(root+"/desk/dir")); err != nil {
 			return prepare(err)
 		}
 		return open("../secret/key", unix.O_RDONLY)
 	}, hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
 
 	{id: "P7a", technique: "bind mount over an allowed name", do: func() error {
-		return unix.Mount(root+"/secret", root+"/work/dir", "", unix.MS_BIND, "")
+		return unix.Mount(root+"/secret", root+"/desk/dir", "", unix.MS_BIND, "")
 	}, hook: "sb_mount", action: "system", rule: "builtin/mount"},
 	{id: "P7b", technique: "remount", setup: func() error { return tmpfs("look/dir", unix.MS_RDONLY) }, do: func() error {
 		return unix.Mount("", root+"/look/dir", "", unix.MS_REMOUNT, "")
 	}, hook: "sb_mount", action: "system", rule: "builtin/mount"},
-	{id: "P7c", technique: "unmount what hides a directory", setup: func() error { return bind("work/dir", "secret/dir") }, do: func() error {
+	{id: "P7c", technique: "unmount what hides a directory", setup: func() error { return bind("desk/dir", "secret/dir") }, do: func() error {
 		return unix.Unmount(root+"/secret/dir", 0)
 	}, hook: "sb_umount", action: "system", rule: "builtin/mount"},
 	{id: "P7d", technique: "open_tree and move_mount", do: func() error {
@@ -62,7 +62,7 @@ var mountActs = []escape{
 		if err != nil {
 			return prepare(err)
 		}
-		return unix.MoveMount(fd, "", unix.AT_FDCWD, root+"/work/dir", unix.MOVE_MOUNT_F_EMPTY_PATH)
+		return unix.MoveMount(fd, "", unix.AT_FDCWD, root+"/desk/dir", unix.MOVE_MOUNT_F_EMPTY_PATH)
 	}, hook: "move_mount", action: "system", rule: "builtin/mount"},
 	{id: "P7e", technique: "fspick and fsconfig", setup: func() error { return tmpfs("look/dir", unix.MS_RDONLY) }, do: func() error {
 		fd, err := unix.Fspick(unix.AT_FDCWD, root+"/look/dir", unix.FSPICK_CLOEXEC)
@@ -74,11 +74,11 @@ var mountActs = []escape{
 	{id: "P7f", technique: "user namespace, in which one may mount", do: func() error {
 		return withChild(unix.CLONE_NEWUSER, func(int) error { return nil })
 	}, hook: "userns_create", action: "system", rule: "builtin/userns"},
-	{id: "P7g", technique: "an allowed directory that is mounted at a denied name", setup: func() error { return bind("work/dir", "secret/dir") },
+	{id: "P7g", technique: "an allowed directory that is mounted at a denied name", setup: func() error { return bind("desk/dir", "secret/dir") },
 		do:   func() error { return open(root+"/secret/dir/file", unix.O_RDONLY) },
 		hook: "file_open", action: "read", subject: "secret/dir/file", rule: "no-secret"},
 	{id: "P7h", technique: "a subPath whose source is renamed to an allowed name", setup: func() error {
-		return errors.Join(bind("work/dir", "secret/dir"), os.Rename(root+"/work/dir", root+"/look/src"))
+		return errors.Join(bind("desk/dir", "secret/dir"), os.Rename(root+"/desk/dir", root+"/look/src"))
 	}, do: func() error { return open(root+"/secret/dir/file", unix.O_RDONLY) },
 		hook: "file_open", action: "read", subject: "secret/dir/file", rule: "no-secret"},
 	{id: "P7i", technique: "a directory that was given as a mount is judged by that name", setup: func() error { return bind("secret", "look/dir") },
@@ -105,29 +105,29 @@ var mountActs = []escape{
 	}, hook: "sb_kern_mount", action: "system", rule: "builtin/mount"},
 	{id: "P8c", technique: "open below a received mount that is attached nowhere", hand: func() (int, error) { return cloneTree("look") },
 		do: openReceived("file"), hook: "file_open", action: "read", rule: "builtin/unresolvable"},
-	{id: "P9a", technique: "open below a mount that was lazily detached", setup: func() error { return bind("look", "work/dir") }, hand: func() (int, error) {
-		fd, err := unix.Open(root+"/work/dir", unix.O_PATH|unix.O_CLOEXEC, 0)
-		return fd, errors.Join(err, unix.Unmount(root+"/work/dir", unix.MNT_DETACH))
+	{id: "P9a", technique: "open below a mount that was lazily detached", setup: func() error { return bind("look", "desk/dir") }, hand: func() (int, error) {
+		fd, err := unix.Open(root+"/desk/dir", unix.O_PATH|unix.O_CLOEXEC, 0)
+		return fd, errors.Join(err, unix.Unmount(root+"/desk/dir", unix.MNT_DETACH))
 	}, do: openReceived("file"), hook: "file_open", action: "read", rule: "builtin/unresolvable"},
 	{id: "P9b", technique: "open below a mount of a dead namespace", hand: func() (int, error) { return inNamespace(root + "/look") },
 		do: openReceived("file"), hook: "file_open", action: "read", rule: "builtin/unresolvable"},
 
 	{id: "P10", technique: "pivot_root", rules: rules + "builtin: {chroot: allow}\n", setup: func() error {
-		return errors.Join(tmpfs("work/dir", 0), unix.Mount("", root+"/work/dir", "", unix.MS_PRIVATE, ""),
-			os.Mkdir(root+"/work/dir/a", 0o755), tmpfs("work/dir/a", 0), unix.Mount("", root+"/work/dir/a", "", unix.MS_PRIVATE, ""),
-			os.Mkdir(root+"/work/dir/a/b", 0o755), tmpfs("work/dir/a/b", 0), unix.Mount("", root+"/work/dir/a/b", "", unix.MS_PRIVATE, ""),
-			os.Mkdir(root+"/work/dir/a/b/old", 0o755))
+		return errors.Join(tmpfs("desk/dir", 0), unix.Mount("", root+"/desk/dir", "", unix.MS_PRIVATE, ""),
+			os.Mkdir(root+"/desk/dir/a", 0o755), tmpfs("desk/dir/a", 0), unix.Mount("", root+"/desk/dir/a", "", unix.MS_PRIVATE, ""),
+			os.Mkdir(root+"/desk/dir/a/b", 0o755), tmpfs("desk/dir/a/b", 0), unix.Mount("", root+"/desk/dir/a/b", "", unix.MS_PRIVATE, ""),
+			os.Mkdir(root+"/desk/dir/a/b/old", 0o755))
 	}, do: func() error {
 		runtime.LockOSThread()
-		if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Chroot(root+"/work/dir/a"), unix.Chdir("/")); err != nil {
+		if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Chroot(root+"/desk/dir/a"), unix.Chdir("/")); err != nil {
 			return prepare(err)
 		}
 		return unix.PivotRoot("b", "b/old")
 	}, hook: "sb_pivotroot", action: "system", rule: "builtin/pivot_root"},
 
-	{id: "P24a", technique: "inherit a file of a detached mount", setup: func() error { return bind("look", "work/dir") }, inherit: func() (int, error) {
-		fd, err := unix.Open(root+"/work/dir/file", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		return fd, errors.Join(err, unix.Unmount(root+"/work/dir", unix.MNT_DETACH))
+	{id: "P24a", technique: "inherit a file of a detached mount", setup: func() error { return bind("look", "desk/dir") }, inherit: func() (int, error) {
+		fd, err := unix.Open(root+"/desk/dir/file", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return fd, errors.Join(err, unix.Unmount(root+"/desk/dir", unix.MNT_DETACH))
 	}, do: readInherited, hook: "bprm_committing_creds", action: "read", rule: "builtin/inherited", end: "SIGKILL"},
 	{id: "P24b", technique: "inherit a directory of another mount namespace", inherit: func() (int, error) { return inNamespace(root + "/look") },
 		do:   func() error { return openat(inherited, "file") },
@@ -161,15 +161,15 @@ var mountActs = []escape{
 		return no
 	}, hook: "file_ioctl", action: "system", rule: "builtin/fs-ioctl"},
 
-	{id: "P29a", technique: "an overlay's inner open of an allowed layer", setup: func() error { return overlay("work", "secret/dir") },
+	{id: "P29a", technique: "an overlay's inner open of an allowed layer", setup: func() error { return overlay("desk", "secret/dir") },
 		do:   func() error { return open(root+"/secret/dir/file", unix.O_RDONLY) },
 		hook: "file_open", action: "read", subject: "secret/dir/file", rule: "no-secret"},
-	{id: "P29b", technique: "an overlay's copying up", setup: func() error { return overlay("work", "look/dir") },
+	{id: "P29b", technique: "an overlay's copying up", setup: func() error { return overlay("desk", "look/dir") },
 		do:   func() error { return open(root+"/look/dir/file", unix.O_WRONLY) },
 		hook: "file_open", action: "write", subject: "look/dir/file", rule: "default"},
-	{id: "P29c", technique: "an overlay's copying up is the overlay's own business", setup: func() error { return overlay("secret", "work/dir") },
-		do:   func() error { return open(root+"/work/dir/key", unix.O_RDWR) },
-		hook: "file_open", action: "write", subject: "work/dir/key", rule: "work", end: "ok"},
+	{id: "P29c", technique: "an overlay's copying up is the overlay's own business", setup: func() error { return overlay("secret", "desk/dir") },
+		do:   func() error { return open(root+"/desk/dir/key", unix.O_RDWR) },
+		hook: "file_open", action: "write", subject: "desk/dir/key", rule: "work", end: "ok"},
 }
 
 // unmountAll takes every mount below the tree away.
@@ -203,13 +203,13 @@ func tmpfs(at string, flags uintptr) error {
 // overlay mounts one whose lower layer is a directory of the tree.
 func overlay(lower, at string) error {
 	over := root + "/over"
-	for _, d := range []string{"upper", "work"} {
+	for _, d := range []string{"upper", "desk"} {
 		if err := os.MkdirAll(filepath.Join(over, d), 0o755); err != nil {
 			return err
 		}
 	}
 	return unix.Mount("overlay", filepath.Join(root, at), "overlay", 0,
-		fmt.Sprintf("lowerdir=%s,upperdir=%[2]s/upper,workdir=%[2]s/work", filepath.Join(root, lower), over))
+		fmt.Sprintf("lowerdir=%s,upperdir=%[2]s/upper,workdir=%[2]s/desk", filepath.Join(root, lower), over))
 }
 
 func cloneTree(dir string) (int, error) {

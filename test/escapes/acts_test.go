@@ -12,7 +12,7 @@ import (
 
 const (
 	key       = root + "/secret/key"
-	file      = root + "/work/file"
+	file      = root + "/desk/file"
 	look      = root + "/look/file"
 	held      = 3 // look/file, open for writing, inherited
 	socket    = 4 // over which the key arrives
@@ -52,35 +52,35 @@ func open(path string, flags int) error {
 // pathActs are the rows of paths and files.
 var pathActs = []escape{
 	{id: "P2a", technique: "rename an ancestor directory", do: func() error {
-		return unix.Rename(root+"/secret", root+"/work/s")
+		return unix.Rename(root+"/secret", root+"/desk/s")
 	}, hook: "path_rename", action: "delete", subject: "secret", rule: "no-secret"},
 	{id: "P2b", technique: "rename a directory to where its files may be read", do: func() error {
-		return unix.Rename(root+"/work/private/dir", root+"/work/d")
-	}, hook: "path_rename", action: "write", subject: "work/d", rule: "builtin/subtree"},
+		return unix.Rename(root+"/desk/private/dir", root+"/desk/d")
+	}, hook: "path_rename", action: "write", subject: "desk/d", rule: "builtin/subtree"},
 	{id: "P2c", technique: "exchange two directories under different rules", do: func() error {
-		return unix.Renameat2(unix.AT_FDCWD, root+"/work/dir", unix.AT_FDCWD, root+"/work/private/dir", unix.RENAME_EXCHANGE)
-	}, hook: "path_rename", action: "write", subject: "work/private/dir", rule: "builtin/subtree"},
+		return unix.Renameat2(unix.AT_FDCWD, root+"/desk/dir", unix.AT_FDCWD, root+"/desk/private/dir", unix.RENAME_EXCHANGE)
+	}, hook: "path_rename", action: "write", subject: "desk/private/dir", rule: "builtin/subtree"},
 
 	{id: "P5a", technique: "hard link to a secret", do: func() error {
-		return unix.Link(key, root+"/work/a")
+		return unix.Link(key, root+"/desk/a")
 	}, hook: "path_link", action: "read", subject: "secret/key", rule: "no-secret"},
 	{id: "P5b", technique: "hard link that makes a file writable", do: func() error {
-		return unix.Link(look, root+"/work/a")
+		return unix.Link(look, root+"/desk/a")
 	}, hook: "path_link", action: "write", subject: "look/file", rule: "default"},
 	{id: "P5c", technique: "hard link through /proc/self/fd", do: func() error {
 		fd, err := unix.Open(look, unix.O_RDONLY, 0)
 		if err != nil {
 			return prepare(err)
 		}
-		return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.AT_FDCWD, root+"/work/a", unix.AT_SYMLINK_FOLLOW)
+		return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.AT_FDCWD, root+"/desk/a", unix.AT_SYMLINK_FOLLOW)
 	}, hook: "path_link", action: "write", subject: "look/file", rule: "default"},
 	{id: "P5d", technique: "hard link that makes a file executable", do: func() error {
-		return unix.Link(file, root+"/work/bin/a")
-	}, hook: "path_link", action: "exec", subject: "work/file", rule: "default"},
+		return unix.Link(file, root+"/desk/bin/a")
+	}, hook: "path_link", action: "exec", subject: "desk/file", rule: "default"},
 
 	{id: "P6a", technique: "move a file to where it may be read", do: func() error {
-		return unix.Rename(root+"/work/private/file", root+"/work/f")
-	}, hook: "path_rename", action: "read", subject: "work/private/file", rule: "private"},
+		return unix.Rename(root+"/desk/private/file", root+"/desk/f")
+	}, hook: "path_rename", action: "read", subject: "desk/private/file", rule: "private"},
 	{id: "P6b", technique: "move a file over a protected name", do: func() error {
 		return unix.Rename(file, key)
 	}, hook: "path_rename", action: "write", subject: "secret/key", rule: "no-secret"},
@@ -88,20 +88,20 @@ var pathActs = []escape{
 		return unix.Renameat2(unix.AT_FDCWD, file, unix.AT_FDCWD, key, unix.RENAME_EXCHANGE)
 	}, hook: "path_rename", action: "write", subject: "secret/key", rule: "no-secret"},
 	{id: "P6d", technique: "exchange a file with one that may not be read", do: func() error {
-		return unix.Renameat2(unix.AT_FDCWD, file, unix.AT_FDCWD, root+"/work/private/file", unix.RENAME_EXCHANGE)
-	}, hook: "path_rename", action: "read", subject: "work/private/file", rule: "private"},
+		return unix.Renameat2(unix.AT_FDCWD, file, unix.AT_FDCWD, root+"/desk/private/file", unix.RENAME_EXCHANGE)
+	}, hook: "path_rename", action: "read", subject: "desk/private/file", rule: "private"},
 	{id: "P6e", technique: "move a file to where it may be run", do: func() error {
-		return unix.Rename(file, root+"/work/bin/a")
-	}, hook: "path_rename", action: "exec", subject: "work/file", rule: "default"},
+		return unix.Rename(file, root+"/desk/bin/a")
+	}, hook: "path_rename", action: "exec", subject: "desk/file", rule: "default"},
 	{id: "P6f", technique: "move a file away that may be read only", do: func() error {
-		return unix.Rename(look, root+"/work/a")
+		return unix.Rename(look, root+"/desk/a")
 	}, hook: "path_rename", action: "delete", subject: "look/file", rule: "default"},
 
 	{id: "P15", technique: "symbolic link to a secret", do: func() error {
-		if err := unix.Symlink(key, root+"/work/l"); err != nil {
+		if err := unix.Symlink(key, root+"/desk/l"); err != nil {
 			return prepare(err)
 		}
-		return open(root+"/work/l", unix.O_RDONLY)
+		return open(root+"/desk/l", unix.O_RDONLY)
 	}, hook: "file_open", action: "read", subject: "secret/key", rule: "no-secret"},
 
 	{id: "P16a", technique: "truncate by path", do: func() error { return unix.Truncate(look, 1) },
@@ -218,7 +218,7 @@ var pathActs = []escape{
 	{id: "P32b", technique: "open for appending", do: func() error { return open(look, unix.O_WRONLY|unix.O_APPEND) },
 		hook: "file_open", action: "write", subject: "look/file", rule: "default"},
 	{id: "P33", technique: "O_TMPFILE, then linked to a protected name", do: func() error {
-		fd, err := unix.Open(root+"/work", unix.O_TMPFILE|unix.O_WRONLY, 0o644)
+		fd, err := unix.Open(root+"/desk", unix.O_TMPFILE|unix.O_WRONLY, 0o644)
 		if err != nil {
 			return prepare(err)
 		}
@@ -304,7 +304,7 @@ func byHandle() error {
 	// Of an O_PATH descriptor the call takes the mount only from 6.13 on.
 	fd, err := unix.OpenByHandleAt(mount, h, unix.O_RDONLY)
 	if errors.Is(err, unix.EBADF) {
-		if mount, err = unix.Open(root+"/work", unix.O_RDONLY, 0); err != nil {
+		if mount, err = unix.Open(root+"/desk", unix.O_RDONLY, 0); err != nil {
 			return prepare(err)
 		}
 		fd, err = unix.OpenByHandleAt(mount, h, unix.O_RDONLY)

@@ -27,7 +27,7 @@ const root = "/escapes"
 
 // rules is the policy of all acts. Beside the names:
 //
-//	work     may be read, written and run; below work/private nothing may be read
+//	desk     may be read, written and run; below desk/private nothing may be read
 //	look     may be read only
 //	secret   nothing
 const rules = `
@@ -35,9 +35,9 @@ version: 1
 baseline: none
 rules:
   - {id: no-secret, action: [file.*, process.exec], path: /escapes/secret/**, decision: deny}
-  - {id: private, action: file.read, path: /escapes/work/private/**, decision: deny}
-  - {id: work, action: file.*, path: /escapes/work/**, decision: allow}
-  - {id: run, action: process.exec, path: /escapes/work/bin/**, decision: allow}
+  - {id: private, action: file.read, path: /escapes/desk/private/**, decision: deny}
+  - {id: work, action: file.*, path: /escapes/desk/**, decision: allow}
+  - {id: run, action: process.exec, path: /escapes/desk/bin/**, decision: allow}
   - {id: look, action: file.read, path: /escapes/look/**, decision: allow}
   - {id: proc, action: file.read, path: /proc/**, decision: allow}
   - {id: actor, action: file.read, path: "/test/*", decision: allow}
@@ -48,10 +48,10 @@ func lay(t *testing.T) {
 	t.Helper()
 	must(t, unmountAll())
 	must(t, os.RemoveAll(root))
-	for _, d := range []string{"secret/dir", "work/private/dir", "work/bin", "work/dir", "look/dir"} {
+	for _, d := range []string{"secret/dir", "desk/private/dir", "desk/bin", "desk/dir", "look/dir"} {
 		must(t, os.MkdirAll(filepath.Join(root, d), 0o777))
 	}
-	for _, f := range []string{"secret/key", "work/file", "work/private/file", "work/dir/file", "work/private/dir/file", "look/file"} {
+	for _, f := range []string{"secret/key", "desk/file", "desk/private/file", "desk/dir/file", "desk/private/dir/file", "look/file"} {
 		must(t, os.WriteFile(filepath.Join(root, f), []byte("text of "+f), 0o644))
 	}
 }
