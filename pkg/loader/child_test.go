@@ -126,8 +126,8 @@ func (h *hammer) do(w []string) string {
 		return execOddly(w[0], arg(1), num(2))
 	case "fork": // PATH: a child of the child opens it
 		return end(forkOpen(arg(1)))
-	case "chain": // N PATH
-		return forkChain(num(1), arg(2))
+	case "chain": // PROGRESS PATH
+		return forkChain(arg(1), arg(2))
 	case "forks": // N PATH
 		var t tally
 		for range num(1) {
