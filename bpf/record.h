@@ -217,7 +217,7 @@ static __noinline int finish(struct act *x)
 		/* Observe affects the policy's own rules only. */
 		if ((x->t->flags & TABLE_OBSERVE) && !(x->d->o.flags & ROW_FLOOR) &&
 		    (x->d->o.rule == RULE_DEFAULT || x->d->o.rule == RULE_SUBTREE || x->d->o.rule == RULE_ENVIRONMENT ||
-		     x->d->o.rule >= 32))
+		     x->d->o.rule >= RULE_FIRST))
 			verdict = VERDICT_WOULD_DENY;
 	}
 	if (x->d->repeat && verdict != VERDICT_DENY)

@@ -12,11 +12,12 @@
 
 /* Policy tables: docs/format/policy.md. */
 #define TABLE_MAGIC 0x54504353
-#define TABLE_VERSION 2
+#define TABLE_VERSION 3
 #define TABLE_SMALL (1u << 18)
 #define TABLE_LARGE (1u << 22)
 #define TABLE_CLASSES 640 /* offset of the byte-class tables */
 #define TABLE_BLOCK 32	  /* bytes a step of the kernel's loop reads */
+#define RULE_FIRST 64	   /* numbers from here on are the policy's rules, below enum rule */
 #define TABLE_OBSERVE 1
 #define TABLE_AUDIT_LOSS_DENY 2
 

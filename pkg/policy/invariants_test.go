@@ -23,7 +23,7 @@ func checkBlob(t *testing.T, tables *Tables) {
 	le := binary.LittleEndian
 	b := tables.Blob
 	rowsOff, rows := le.Uint32(b[24:]), le.Uint32(b[28:])
-	if le.Uint32(b) != 0x54504353 || le.Uint16(b[4:]) != 2 || int(le.Uint32(b[8:])) != len(b) || int(le.Uint32(b[12:])) != len(tables.Rules) {
+	if le.Uint32(b) != 0x54504353 || le.Uint16(b[4:]) != 3 || int(le.Uint32(b[8:])) != len(b) || int(le.Uint32(b[12:])) != len(tables.Rules) {
 		t.Fatalf("header %x", b[:128])
 	}
 	if rowsOff < 4736 || int(rowsOff+16*rows) > len(b) {

@@ -29,7 +29,7 @@ const (
 	ruleLoopback   = 6
 	ruleMetadata   = 7
 	ruleInternal   = 11
-	firstRule      = 32
+	firstRule      = 64
 )
 
 // numbered is a rule with its dense number.

@@ -9,7 +9,7 @@ const (
 // Layout of the blob: see docs/format/policy.md.
 const (
 	tableMagic   = 0x54504353
-	tableVersion = 2
+	tableVersion = 3
 
 	offSize       = 8
 	offRules      = 12
