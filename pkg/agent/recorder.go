@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit"
 	"github.com/authensor/safeclaw-node-agent/pkg/loader"
@@ -33,6 +34,8 @@ type Recorder struct {
 
 	seen map[uint32]*sequence        // kernel sequence numbers that came, by CPU
 	lost map[uint32][]audit.SeqRange // came, but the log's queue was full
+	// restart has the numbers up to which an agent before this one may have lost some.
+	restart map[uint32]uint64
 }
 
 type applied struct {
@@ -44,7 +47,7 @@ type applied struct {
 func NewRecorder(log appender) *Recorder {
 	return &Recorder{
 		log: log, policies: map[uint64]applied{}, exes: map[uint64][]byte{}, subjects: map[uint64][]byte{},
-		seen: map[uint32]*sequence{}, lost: map[uint32][]audit.SeqRange{},
+		seen: map[uint32]*sequence{}, lost: map[uint32][]audit.SeqRange{}, restart: map[uint32]uint64{},
 	}
 }
 
@@ -86,6 +89,19 @@ func remember(m map[uint64][]byte, id uint64, name []byte) {
 func (r *Recorder) From(base []loader.CPUStats) {
 	for _, c := range base {
 		r.tracker(uint32(c.CPU)).next = c.Seq + 1
+	}
+}
+
+// Continue tells what a log says already about the programs, and their counters
+// now: what was numbered up to these and is in neither ring nor log was lost
+// with the agent before.
+func (r *Recorder) Continue(s audit.Standing, now []loader.CPUStats) {
+	for _, c := range s.CPUs {
+		t := r.tracker(c.CPU)
+		t.next, t.gaps = c.Last+1, slices.Clone(c.Missing)
+	}
+	for _, c := range now {
+		r.restart[uint32(c.CPU)] = c.Seq
 	}
 }
 
@@ -211,10 +227,12 @@ func (r *Recorder) Counted(cs []loader.Counted) error {
 func (r *Recorder) Counters(confirmed []loader.CPUStats) error {
 	for _, c := range confirmed {
 		cpu := uint32(c.CPU)
-		if gaps := r.tracker(cpu).missing(c.Seq); len(gaps) > 0 {
-			if err := r.declare(cpu, "ring-full", gaps); err != nil {
-				return err
-			}
+		before, gaps := splitRanges(r.tracker(cpu).missing(c.Seq), r.restart[cpu])
+		if err := r.declare(cpu, lossRestart, before); err != nil {
+			return err
+		}
+		if err := r.declare(cpu, "ring-full", gaps); err != nil {
+			return err
 		}
 		if refused := r.lost[cpu]; len(refused) > 0 {
 			if err := r.declare(cpu, "queue-full", refused); err != nil {
@@ -222,6 +240,33 @@ func (r *Recorder) Counters(confirmed []loader.CPUStats) error {
 			}
 			delete(r.lost, cpu)
 		}
+	}
+	return nil
+}
+
+// lossRestart is the reason of losses between one agent's death and the next
+// one's start: the ring overflowed, or the agent took a record and did not live
+// to write it.
+const lossRestart = "agent-restart"
+
+// splitRanges parts ascending ranges into the numbers up to last and the others.
+func splitRanges(rs []audit.SeqRange, last uint64) (upTo, beyond []audit.SeqRange) {
+	for _, r := range rs {
+		if r.From <= last {
+			upTo = append(upTo, audit.SeqRange{From: r.From, To: min(r.To, last)})
+		}
+		if r.To > last {
+			beyond = append(beyond, audit.SeqRange{From: max(r.From, last+1), To: r.To})
+		}
+	}
+	return upTo, beyond
+}
+
+// countsLost declares that an agent before this one took n counted allows from
+// the kernel and did not live to write them.
+func (r *Recorder) countsLost(n uint64) error {
+	if err := r.log.Append(&audit.Loss{Reason: lossRestart, Counted: n}); err != nil {
+		return fmt.Errorf("append loss: %w", err)
 	}
 	return nil
 }

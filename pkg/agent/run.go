@@ -49,9 +49,6 @@ type RunResult struct {
 	Stats    []loader.CPUStats // of this run
 }
 
-// tick is how often counters are read and counted allows are written.
-const tick = 5 * time.Second
-
 // killWait is how long tasks that the program left behind may take to die.
 const killWait = 10 * time.Second
 
@@ -84,7 +81,7 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 			err = errors.Join(err, log.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	r.log, r.rec = log, NewRecorder(log)
+	r.recording = recording{kernel: r.gate, log: log, rec: NewRecorder(log)}
 	r.rec.Denied = o.Denied
 	if err := r.prepare(); err != nil {
 		return nil, errors.Join(err, r.discard())
@@ -102,16 +99,14 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 
 // run is one gated run under way.
 type run struct {
+	recording
 	opts  RunOptions
 	gate  *loader.Gate
-	log   *audit.Log
-	rec   *Recorder
 	group *cgroup.Group
 	id    uint64
 	slot  *uint32
 	guard *guard
 	base  []loader.CPUStats // counters as found, nil for programs just loaded
-	prev  []loader.CPUStats
 }
 
 // prepare writes what the log says first, and binds a new cgroup to the policy.
@@ -211,52 +206,10 @@ func (r *run) killSurvivors() error {
 	}
 }
 
-// read is the ring's only reader. Between records it keeps the counters going.
-func (r *run) read(ctx context.Context) error {
-	for ctx.Err() == nil {
-		beat, cancel := context.WithTimeout(ctx, tick)
-		err := r.gate.Events(beat, r.rec.Event)
-		cancel()
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
-			return err
-		}
-		if ctx.Err() == nil {
-			if err := r.heartbeat(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// heartbeat writes counters and counted allows. A number missing from before
-// the heartbeat before this one is lost: whoever took it has long returned.
-func (r *run) heartbeat() error {
-	stats, err := r.gate.Stats()
-	if err != nil {
-		return err
-	}
-	counted, err := r.gate.DrainCounted()
-	if err != nil {
-		return err
-	}
-	// What follows must not meet a queue that a burst has filled.
-	if err := r.log.Flush(context.Background()); err != nil {
-		return fmt.Errorf("write audit log: %w", err)
-	}
-	if err := errors.Join(r.rec.Counters(r.prev), r.rec.Counted(counted)); err != nil {
-		return err
-	}
-	r.prev = stats
-	if err := r.log.Append(&audit.Heartbeat{CPUs: auditCounters(stats)}); err != nil && !errors.Is(err, audit.ErrQueueFull) {
-		return fmt.Errorf("append heartbeat: %w", err)
-	}
-	return nil
-}
-
 // finish balances the counters, closes the log and verifies it.
 func (r *run) finish(ctx context.Context, res *RunResult) error {
-	err := r.balance(ctx, res)
+	var err error
+	res.Stats, err = r.balance(ctx)
 	stop := &audit.AgentStop{Reason: "program ended", CPUs: auditCounters(res.Stats)}
 	res.Stats = loader.Since(res.Stats, r.base)
 	err = errors.Join(err, r.log.Close(ctx, stop), r.discard())
@@ -268,26 +221,6 @@ func (r *run) finish(ctx context.Context, res *RunResult) error {
 		return fmt.Errorf("verify audit log: %w", err)
 	}
 	return nil
-}
-
-// balance accounts for every decision. No task of the run is left by now.
-func (r *run) balance(ctx context.Context, res *RunResult) error {
-	var err error
-	if res.Stats, err = r.gate.Stats(); err != nil {
-		return err
-	}
-	if err := r.gate.Drain(r.rec.Event); err != nil {
-		return err
-	}
-	// The queue may be full of a burst; what follows must not be refused.
-	if err := r.log.Flush(ctx); err != nil {
-		return fmt.Errorf("write audit log: %w", err)
-	}
-	counted, err := r.gate.DrainCounted()
-	if err != nil {
-		return err
-	}
-	return errors.Join(r.rec.Counted(counted), r.rec.Counters(res.Stats))
 }
 
 // discard removes what the run made outside its log. A task that could not be

@@ -39,11 +39,20 @@ func (a *accountant) record(boot string, r *parsed) error {
 		if !ok || !ok2 || json.Unmarshal(r.f.ranges, &pairs) != nil {
 			return errors.New("loss record has no valid cpu, ranges and count")
 		}
+		var counted uint64
+		if r.f.counted != nil {
+			var ok bool
+			if counted, ok = scanUint(r.f.counted); !ok || counted > maxSeq {
+				return errors.New("loss record has no valid number of counted allows")
+			}
+		}
 		ranges := make([]SeqRange, len(pairs))
 		for i, p := range pairs {
 			ranges[i] = SeqRange{p[0], p[1]}
 		}
 		a.loss(cpu, ranges, n)
+		a.countedLost += counted
+		a.total.Declared += counted
 	case KindAgentStart, KindAgentStop, KindHeartbeat:
 		return a.agent(r)
 	}

@@ -49,6 +49,8 @@ type accountant struct {
 	started    bool
 	cpus       map[uint32]*cpuAccount
 	countedLog uint64 // allows in counted records of this load
+	// allows that were counted and whose records are declared lost
+	countedLost uint64
 }
 
 type cpuAccount struct {
@@ -159,10 +161,10 @@ func (a *accountant) closeLoad(last bool) {
 		}
 		counted += max(c.countedFinal, c.countedBase) - c.countedBase
 	}
-	if counted > a.countedLog {
-		a.total.Unexplained += counted - a.countedLog
+	if known := a.countedLog + a.countedLost; counted > known {
+		a.total.Unexplained += counted - known
 	}
-	a.cpus, a.countedLog = nil, 0
+	a.cpus, a.countedLog, a.countedLost = nil, 0, 0
 }
 
 func (c *cpuAccount) balance() CPUBalance {

@@ -50,6 +50,10 @@ func TestBalance(t *testing.T) {
 		"a log begun under a running load":  {join(&AgentStart{LoadID: "l1", CPUs: cpu0(100, 50)}, seen(101), &AgentStop{CPUs: cpu0(101, 50)}), ExitProven, 0, 0, 0, 1},
 		"counted allows add up":             {join(start, &Counted{Count: 7}, &Counted{Count: 3}, &AgentStop{CPUs: cpu0(0, 10)}), ExitProven, 0, 0, 0, 1},
 		"a counted allow is missing":        {join(start, &Counted{Count: 7}, &AgentStop{CPUs: cpu0(0, 10)}), ExitLoss, 3, 0, 0, 1},
+		"a counted allow is declared lost":  {join(start, &Counted{Count: 7}, &Loss{Counted: 3}, &AgentStop{CPUs: cpu0(0, 10)}), ExitProven, 0, 0, 0, 1},
+		"too few of them declared lost":     {join(start, &Counted{Count: 7}, &Loss{Counted: 2}, &AgentStop{CPUs: cpu0(0, 10)}), ExitLoss, 1, 0, 0, 1},
+		"lost counts explain no number":     {join(start, seen(1, 3), &Loss{Counted: 1}, &AgentStop{CPUs: cpu0(3, 0)}), ExitLoss, 1, 0, 0, 1},
+		"an adopting agent without numbers": {join(start, seen(1), &Heartbeat{CPUs: cpu0(2, 0)}, &AgentStart{LoadID: "l1", Adopted: true}), ExitProven, 0, 1, 0, 1},
 		"decisions of the agent itself":     {join(start, seen(0, 0), &AgentStop{CPUs: cpu0(0, 0)}), ExitProven, 0, 0, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,9 @@ type AgentStart struct {
 	// Counters as found. If the log has not seen this load before, numbers up
 	// to Seq are not expected in it. Nil for programs just loaded.
 	CPUs []CPUCounters
+	// Adopted says that the programs and whom they gate were there already: they
+	// enforced while no agent recorded.
+	Adopted bool
 }
 
 func (*AgentStart) Kind() string   { return KindAgentStart }
@@ -43,6 +46,10 @@ func (a *AgentStart) appendFields(e *encoder) {
 	e.list("lsm", len(a.LSM), func(i int) { appendQuoted(e, a.LSM[i]) })
 	text(e, "load_id", a.LoadID, false)
 	appendCPUs(e, a.CPUs)
+	if a.Adopted {
+		e.key("adopted")
+		e.b = append(e.b, "true"...)
+	}
 }
 
 // AgentStop is the agent's last record.
@@ -117,6 +124,9 @@ type Loss struct {
 	Reason string     // "ring-full", "queue-full", "agent-restart", ...
 	Ranges []SeqRange // which numbers, where they are known
 	Count  uint64     // how many more, where they are not
+	// Counted is how many allows were counted in the map and not written: they
+	// have no numbers.
+	Counted uint64
 }
 
 func (*Loss) Kind() string   { return KindLoss }
@@ -134,6 +144,9 @@ func (l *Loss) appendFields(e *encoder) {
 		e.b = append(e.b, ']')
 	})
 	e.uint("count", l.Count)
+	if l.Counted > 0 {
+		e.uint("counted", l.Counted)
+	}
 }
 
 func (l *Loss) split() []Record {
@@ -147,7 +160,7 @@ func (l *Loss) split() []Record {
 		part.Ranges = rest[:n]
 		p := part
 		out = append(out, &p)
-		part.Count = 0
+		part.Count, part.Counted = 0, 0
 		rest = rest[n:]
 	}
 	return out

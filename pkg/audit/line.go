@@ -25,7 +25,7 @@ type parsed struct {
 type fields struct {
 	verdict, cpu, kseq, count, ranges []byte
 	size, head, root, bytes, crc      []byte
-	cpus, final, loadID               []byte
+	cpus, final, loadID, counted      []byte
 	segment, base                     []byte
 	discarded, sha256, file           []byte
 }
@@ -114,6 +114,8 @@ func (r *parsed) member(key, v []byte) {
 		f.kseq = v
 	case "count":
 		f.count = v
+	case "counted":
+		f.counted = v
 	case "ranges":
 		f.ranges = v
 	case "size":

@@ -16,6 +16,8 @@ type Log struct {
 	origin string
 	lock   io.Closer
 	out    *appender // the committer's alone
+	found  Standing
+	born   bool
 
 	base time.Time // with boot: how boottime follows from the wall clock's monotonic part
 	boot time.Duration

@@ -35,6 +35,8 @@ type opener struct {
 	dir    string
 	boot   string
 	origin string
+	found  Standing
+	fresh  bool
 }
 
 func (o *opener) open(ctx context.Context) (_ *Log, err error) {
@@ -53,6 +55,7 @@ func (o *opener) open(ctx context.Context) (_ *Log, err error) {
 	}
 	out, err := o.continued(ctx)
 	if errors.Is(err, ErrNoLog) {
+		o.fresh = true
 		out, err = o.born(ctx)
 	}
 	if err != nil {
@@ -63,7 +66,7 @@ func (o *opener) open(ctx context.Context) (_ *Log, err error) {
 
 func (o *opener) log(out *appender, lock io.Closer) *Log {
 	l := &Log{
-		opts: o.opts, origin: o.origin, lock: lock, out: out,
+		opts: o.opts, origin: o.origin, lock: lock, out: out, found: o.found, born: o.fresh,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	l.base, l.boot = o.opts.Machine.Now(), o.opts.Machine.Boottime()
@@ -100,7 +103,13 @@ func (o *opener) continued(ctx context.Context) (*appender, error) {
 		if err := o.recover(w, out); err != nil {
 			return nil, errors.Join(fmt.Errorf("recover: %w", err), f.Close())
 		}
+		// What was cut off is not in the log: it is read again without.
+		w = newWalker()
+		if err := w.directory(ctx, fsys, o.dir); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
 	}
+	o.found = w.acct.standing(o.boot)
 	return out, nil
 }
 

@@ -20,6 +20,7 @@ type row struct {
 	Reason  string `json:"reason"`
 	Errno   uint16 `json:"errno"`
 	Count   uint64 `json:"count"`
+	Counted uint64 `json:"counted"`
 	Process struct {
 		PID  uint32 `json:"pid"`
 		Comm string `json:"comm"`
@@ -33,6 +34,7 @@ type row struct {
 	Mode      string      `json:"mode"`
 	Version   string      `json:"version"`
 	Kernel    string      `json:"kernel"`
+	Adopted   bool        `json:"adopted"`
 	Segment   string      `json:"segment"`
 	Size      uint64      `json:"size"`
 	Root      string      `json:"root"`
@@ -99,7 +101,11 @@ func (r *row) text(p paint) string {
 func (r *row) details() string {
 	switch r.Kind {
 	case KindAgentStart:
-		return fmt.Sprintf("version %s on kernel %s", r.Version, r.Kernel)
+		how := ""
+		if r.Adopted {
+			how = ", adopted what enforced already"
+		}
+		return fmt.Sprintf("version %s on kernel %s%s", r.Version, r.Kernel, how)
 	case KindPolicyApplied:
 		return fmt.Sprintf("%s, mode %s, table %.16s", r.Policy.Name, r.Mode, r.Policy.Table)
 	case KindPolicyRemoved:
@@ -107,7 +113,7 @@ func (r *row) details() string {
 	case KindPodClaimed, KindPodReleased:
 		return fmt.Sprintf("%s by %s", r.Subject, r.Policy.Name)
 	case KindLoss:
-		n := r.Count
+		n := r.Count + r.Counted
 		for _, v := range r.Ranges {
 			n += v[1] - v[0] + 1
 		}

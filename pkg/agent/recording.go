@@ -1,0 +1,113 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/audit"
+	"github.com/authensor/safeclaw-node-agent/pkg/loader"
+)
+
+// tick is how often counters are read and counted allows are written.
+const tick = 5 * time.Second
+
+// kernel is what a recording reads: the loaded programs.
+type kernel interface {
+	Events(context.Context, func(*loader.Event) error) error
+	Drain(func(*loader.Event) error) error
+	Stats() ([]loader.CPUStats, error)
+	DrainCounted() ([]loader.Counted, error)
+}
+
+// recording takes what the kernel says into a log. It is used by one goroutine
+// at a time.
+type recording struct {
+	kernel kernel
+	log    *audit.Log
+	rec    *Recorder
+	prev   []loader.CPUStats // read one heartbeat ago
+	counts countedBalance
+	// beat, if set, is called with each heartbeat.
+	beat func() error
+}
+
+// read is the ring's only reader. Between records it keeps the counters going.
+func (r *recording) read(ctx context.Context) error {
+	for ctx.Err() == nil {
+		beat, cancel := context.WithTimeout(ctx, tick)
+		err := r.kernel.Events(beat, r.rec.Event)
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		if ctx.Err() == nil {
+			if err := r.heartbeat(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// heartbeat writes counters and counted allows. A number missing from before
+// the heartbeat before this one is lost: whoever took it has long returned.
+func (r *recording) heartbeat() error {
+	if r.beat != nil {
+		if err := r.beat(); err != nil {
+			return err
+		}
+	}
+	stats, err := r.kernel.Stats()
+	if err != nil {
+		return err
+	}
+	if err := r.takeCounted(); err != nil {
+		return err
+	}
+	if err := r.rec.Counters(r.prev); err != nil {
+		return err
+	}
+	r.prev = stats
+	if err := r.log.Append(&audit.Heartbeat{CPUs: auditCounters(stats)}); err != nil && !errors.Is(err, audit.ErrQueueFull) {
+		return fmt.Errorf("append heartbeat: %w", err)
+	}
+	return nil
+}
+
+// takeCounted moves the kernel's counted allows into the log. Between the two
+// they are in this process alone, so the queue is emptied before.
+func (r *recording) takeCounted() error {
+	if err := r.log.Flush(context.Background()); err != nil {
+		return fmt.Errorf("write audit log: %w", err)
+	}
+	counted, err := r.kernel.DrainCounted()
+	if err != nil {
+		return err
+	}
+	r.counts.add(counted)
+	return r.rec.Counted(counted)
+}
+
+// balance accounts for every decision, and returns the counters. No gated task
+// may be left by now.
+func (r *recording) balance(ctx context.Context) ([]loader.CPUStats, error) {
+	stats, err := r.kernel.Stats()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.kernel.Drain(r.rec.Event); err != nil {
+		return stats, err
+	}
+	if err := r.takeCounted(); err != nil {
+		return stats, err
+	}
+	if err := r.rec.Counters(stats); err != nil {
+		return stats, err
+	}
+	if n := r.counts.rest(stats); n > 0 {
+		return stats, r.rec.countsLost(n)
+	}
+	return stats, nil
+}
