@@ -260,6 +260,7 @@ struct sockaddr {
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+	u64 seq_num;
 } __core;
 
 struct bpf_iter__task_file {

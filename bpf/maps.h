@@ -55,6 +55,15 @@ struct {
 } maybe_armed SEC(".maps");
 #endif
 
+/* thread id -> a record that another set of programs hands over. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, u32);
+	__type(value, struct handover);
+} handed SEC(".maps");
+
 /*
  * task -> what it executes, while it does. Below 8 KiB with the kernel's head, the
  * most that newer kernels give an element.

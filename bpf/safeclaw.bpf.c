@@ -22,6 +22,7 @@
  *   iter/task             arms what already runs in a cgroup when it is bound;
  *                         lists what is still armed when a run ends
  *   iter/task_file        finds the host's root directory
+ *   handover.h            tells another build of these programs who is armed
  *
  * Enforcement rests on the LSM programs alone: they have no recursion guard and
  * always run. cgroup_mkdir fires under a spin lock and is not skipped either.
@@ -32,6 +33,7 @@
  * at the first non-zero return, so a denial cannot be turned into an allowance.
  */
 #include "exec.h"
+#include "handover.h"
 #include "hooks_builtin.h"
 #include "hooks_file.h"
 #include "inherit.h"

@@ -243,6 +243,7 @@ struct binding {
 #define ARM_FIRST 8	   /* ... the container's first one, so it may begin a chain */
 #define ARM_CHAIN 16	   /* the running executable is a launcher of the entry chain */
 #define ARM_LATE 32	   /* armed while running: what it had open before stays usable */
+#define ARM_ELSEWHERE 64   /* the exec under way is judged by another set of programs: see handover.h */
 #define PEND_LAUNCHER 1	   /* in pend_flags: the program of the exec under way is a launcher */
 #define PEND_COMMAND 2	   /* ... what was executed is judged when its arguments are known: see the map commands */
 #define PEND_INTERPRETER 4 /* ... its interpreter is */
@@ -262,6 +263,35 @@ struct armed_task {
 	u64 exe_table;
 	u64 judged; /* what the next hook of the same call need not judge again: see notes.h */
 	u64 mount;  /* the mount that the call asked for write access to: see notes.h */
+};
+
+/*
+ * An armed record on its way to another build of the programs: docs/format/pins.md.
+ * The bits of flags are those above, as they are.
+ */
+#define HANDOVER_MAGIC 0x4f484353
+#define HANDOVER_VERSION 1
+
+struct handover_head {
+	u32 magic;
+	u16 version;
+	u16 record_size;
+	u64 hash_key[3]; /* of the subject hash: settings.hash_key */
+};
+
+struct handover {
+	u32 tid;
+	u32 flags;
+	u64 start_time; /* of the thread, boot time ns */
+	u64 cgroup;
+	u64 exe;
+	u64 pend_exe;
+	u64 exe_table;
+	u32 slot;
+	u16 exe_class;
+	u16 pend_class;
+	u32 in_exec;
+	u32 pend_launcher;
 };
 
 /* Elements of the map maybe_armed: 1 << ARMED_BITS. */
@@ -440,6 +470,7 @@ struct abi {
 	enum hook hook;
 	enum event_kind event_kind;
 	enum condition condition;
+	struct handover_head handover_head;
 	struct counted_key counted_key;
 	struct counted_value counted_value;
 	struct table_header table_header;

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 )
 
@@ -43,14 +44,32 @@ func (g *Gate) ArmExisting() ([]uint32, error) {
 func (g *Gate) Armed(cgroup uint64) ([]uint32, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.coll.Variables[safeclawVarSurvivorsOf].Set(cgroup); err != nil {
+	v, err := g.variable(safeclawVarSurvivorsOf)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.Set(cgroup); err != nil {
 		return nil, fmt.Errorf("ask for a cgroup's tasks: %w", err)
 	}
 	return g.iterate(safeclawProgListArmed)
 }
 
+// iterate runs a task iterator that writes numbers of tasks.
 func (g *Gate) iterate(program string) ([]uint32, error) {
-	it, err := link.AttachIter(link.IterOptions{Program: g.coll.Programs[program]})
+	b, err := runIterator(g.coll.Programs[program])
+	if err != nil {
+		return nil, err
+	}
+	tids := make([]uint32, len(b)/4)
+	for i := range tids {
+		tids[i] = binary.LittleEndian.Uint32(b[4*i:])
+	}
+	return tids, nil
+}
+
+// runIterator returns what an iterator writes.
+func runIterator(p *ebpf.Program) ([]byte, error) {
+	it, err := link.AttachIter(link.IterOptions{Program: p})
 	if err != nil {
 		return nil, fmt.Errorf("attach task iterator: %w", err)
 	}
@@ -64,9 +83,5 @@ func (g *Gate) iterate(program string) ([]uint32, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run task iterator: %w", err)
 	}
-	tids := make([]uint32, len(b)/4)
-	for i := range tids {
-		tids[i] = binary.LittleEndian.Uint32(b[4*i:])
-	}
-	return tids, nil
+	return b, nil
 }

@@ -24,9 +24,11 @@ type CPUStats struct {
 }
 
 // Stats reads the counters of every CPU.
-func (g *Gate) Stats() ([]CPUStats, error) {
+func (g *Gate) Stats() ([]CPUStats, error) { return readStats(g.coll.Maps[safeclawMapStats]) }
+
+func readStats(m *ebpf.Map) ([]CPUStats, error) {
 	var raw []safeclawCpuStats
-	if err := g.coll.Maps[safeclawMapStats].Lookup(uint32(0), &raw); err != nil {
+	if err := m.Lookup(uint32(0), &raw); err != nil {
 		return nil, fmt.Errorf("read counters: %w", err)
 	}
 	out := make([]CPUStats, len(raw))
@@ -121,10 +123,14 @@ func (g *Gate) DrainCounted() ([]Counted, error) {
 		return nil, err
 	}
 	defer old.Close()
+	return readCounted(old)
+}
+
+func readCounted(m *ebpf.Map) ([]Counted, error) {
 	var out []Counted
 	var k safeclawCountedKey
 	var v safeclawCountedValue
-	it := old.Iterate()
+	it := m.Iterate()
 	for it.Next(&k, &v) {
 		out = append(out, Counted{
 			Cgroup: k.Cgroup, ExeID: k.Exe, SubjectID: k.Subject, TableID: v.TableId, Rule: k.Rule, Slot: uint32(k.Slot),

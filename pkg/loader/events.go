@@ -153,28 +153,7 @@ func (g *Gate) Events(ctx context.Context, fn func(*Event) error) error {
 }
 
 // Drain reads what is in the ring now and returns, however fast more comes.
-func (g *Gate) Drain(fn func(*Event) error) error {
-	g.reader.SetDeadline(time.Now())
-	defer g.reader.SetDeadline(time.Time{})
-	var rec ringbuf.Record
-	for left := g.reader.AvailableBytes(); left > 0; left -= ringHead + (len(rec.RawSample)+7)&^7 {
-		err := g.reader.ReadInto(&rec)
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read event: %w", err)
-		}
-		e, err := decodeEvent(rec.RawSample)
-		if err != nil {
-			return err
-		}
-		if err := fn(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (g *Gate) Drain(fn func(*Event) error) error { return drainRing(g.reader, fn) }
 
 func cString(b []uint8) string {
 	for i, c := range b {

@@ -18,6 +18,8 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
 
 // RingBytes is the default size of the event ring, in bytes.
@@ -36,20 +38,35 @@ type Options struct {
 	RingBytes int
 	// CountedEntries overrides CountedEntries.
 	CountedEntries int
-	Logger         *slog.Logger
+	// PinDir, if set, is the directory of this instance's pins, below PinRoot.
+	// What is pinned there is gone on with, or taken over from; what is loaded is
+	// pinned, and stays in force when this process ends.
+	PinDir string
+	// Tables, if set, gives the tables with an id, for an upgrade that finds them
+	// in another format; nil where it does not know them.
+	Tables func(id uint64) *policy.Tables
+	// Build tells builds apart whose programs are the same.
+	Build  string
+	Logger *slog.Logger
 
 	hideSymbols bool    // as a kernel that shows no symbols
 	variant     Variant // not the one that is right for the kernel
 }
 
-// Gate is the set of loaded and attached programs. Its links keep the programs
-// attached only while the Gate is referenced: call Close, never drop it.
+// Gate is the set of loaded and attached programs. Without pins its links keep the
+// programs attached only while the Gate is referenced: call Close, never drop it.
 type Gate struct {
 	coll    *ebpf.Collection
 	variant Variant
 	hooks   []hook
 	links   []link.Link
 	log     *slog.Logger
+
+	globals map[string]global // of pinned programs
+	how     Start
+	gen     generation // in force, if pinned
+	prev    *Previous
+	lock    *os.File // of the directory of pins
 
 	countedSpec *ebpf.MapSpec
 	reader      *ringbuf.Reader
@@ -86,25 +103,42 @@ func Load(ctx context.Context, o Options) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := prepare(obj, spec, o); err != nil {
-		return nil, err
-	}
 	chosen, err := chooseHooks(obj.name, spec, kernel)
 	if err != nil {
 		return nil, err
 	}
 	g := &Gate{variant: obj.name, hooks: chosen, log: o.Logger, slots: map[uint32]*slot{}, countedSpec: spec.Maps[safeclawMapCounted].InnerMap.Copy()}
-	g.coll, err = ebpf.NewCollection(spec)
+	if o.PinDir != "" {
+		err = g.open(ctx, obj, spec, o)
+	} else {
+		err = g.load(ctx, obj, spec, o, nil)
+	}
 	if err != nil {
-		return nil, loadError(err)
-	}
-	if err := g.findHostRoot(o.HostProc); err != nil {
-		return nil, errors.Join(err, g.Close())
-	}
-	if err := g.attach(ctx); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
+}
+
+// load loads and attaches the programs. key, if not nil, is the key of the subject hash.
+func (g *Gate) load(ctx context.Context, obj object, spec *ebpf.CollectionSpec, o Options, key *[3]uint64) error {
+	if err := prepare(obj, spec, o, key); err != nil {
+		return err
+	}
+	g.countedSpec = spec.Maps[safeclawMapCounted].InnerMap.Copy()
+	var err error
+	if g.coll, err = ebpf.NewCollection(spec); err != nil {
+		return loadError(err)
+	}
+	if err := g.findHostRoot(o.HostProc); err != nil {
+		return err
+	}
+	if _, err := g.swapCounted(); err != nil {
+		return err
+	}
+	if err := g.attach(ctx); err != nil {
+		return err
+	}
+	return g.openReaders()
 }
 
 // Lacks names the hooks that this kernel does not have and that other hooks
@@ -115,7 +149,7 @@ func (g *Gate) Lacks() []string { return lacking(g.variant, g.hooks) }
 func (g *Gate) Variant() Variant { return g.variant }
 
 // prepare sets the constants and sizes of this load.
-func prepare(obj object, spec *ebpf.CollectionSpec, o Options) error {
+func prepare(obj object, spec *ebpf.CollectionSpec, o Options, key *[3]uint64) error {
 	netns, err := hostNetns(o.HostProc)
 	if err != nil {
 		return err
@@ -136,14 +170,14 @@ func prepare(obj object, spec *ebpf.CollectionSpec, o Options) error {
 	if !o.hideSymbols {
 		s.RenameLock, s.MountLock = locks["rename_lock"], locks["mount_lock"]
 	}
-	var key [24]byte
-	if _, err := rand.Read(key[:]); err != nil {
-		return fmt.Errorf("draw hash key: %w", err)
+	if key == nil {
+		key = &[3]uint64{}
+		if err := binary.Read(rand.Reader, binary.LittleEndian, key); err != nil {
+			return fmt.Errorf("draw hash key: %w", err)
+		}
+		key[2] |= 1 // odd: the multiplication must not lose bits
 	}
-	for i := range s.HashKey {
-		s.HashKey[i] = binary.LittleEndian.Uint64(key[8*i:])
-	}
-	s.HashKey[2] |= 1 // odd: the multiplication must not lose bits
+	s.HashKey = *key
 	if err := spec.Variables[safeclawVarSettings].Set(s); err != nil {
 		return fmt.Errorf("set constants: %w", err)
 	}
@@ -153,10 +187,8 @@ func prepare(obj object, spec *ebpf.CollectionSpec, o Options) error {
 	return sizeArmed(spec.Maps[safeclawMapArmedTasks])
 }
 
-func (g *Gate) attach(ctx context.Context) error {
-	if _, err := g.swapCounted(); err != nil {
-		return err
-	}
+// openReaders opens what this process reads and waits with.
+func (g *Gate) openReaders() error {
 	var err error
 	if g.idle, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: innerMap}); err != nil {
 		return fmt.Errorf("create map: %w", err)
@@ -164,6 +196,10 @@ func (g *Gate) attach(ctx context.Context) error {
 	if g.reader, err = ringbuf.NewReader(g.coll.Maps[safeclawMapEvents]); err != nil {
 		return fmt.Errorf("open event ring: %w", err)
 	}
+	return nil
+}
+
+func (g *Gate) attach(ctx context.Context) error {
 	for _, h := range g.hooks {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -173,6 +209,7 @@ func (g *Gate) attach(ctx context.Context) error {
 			return fmt.Errorf("program %s was not loaded", h.program)
 		}
 		var l link.Link
+		var err error
 		if h.typ == ebpf.LSM {
 			l, err = link.AttachLSM(link.LSMOptions{Program: p})
 		} else {
@@ -187,7 +224,21 @@ func (g *Gate) attach(ctx context.Context) error {
 }
 
 // Close detaches every program: enforcement ends. Armed tasks run ungated afterwards.
+// Of pinned programs it closes what this process has: enforcement goes on.
 func (g *Gate) Close() error {
+	err := g.closeKernel()
+	if g.prev != nil {
+		err = errors.Join(err, g.prev.release())
+	}
+	if g.lock != nil {
+		err = errors.Join(err, g.lock.Close())
+		g.lock = nil
+	}
+	return err
+}
+
+// closeKernel closes every object of the kernel that this process has open.
+func (g *Gate) closeKernel() error {
 	// At once: for each the kernel waits until no task can be in the program,
 	// and one wait does for all.
 	errs := make([]error, len(g.links))
@@ -199,16 +250,29 @@ func (g *Gate) Close() error {
 	g.links = nil
 	if g.reader != nil {
 		errs = append(errs, g.reader.Close())
+		g.reader = nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, s := range g.slots {
-		errs = append(errs, s.place.counts.Close())
+	for n, s := range g.slots {
+		if s.place != nil && s.place.counts != nil {
+			errs = append(errs, s.place.counts.Close())
+		}
+		delete(g.slots, n)
 	}
 	if g.idle != nil {
 		errs = append(errs, g.idle.Close())
+		g.idle = nil
 	}
-	g.coll.Close()
+	if g.coll != nil {
+		for _, m := range g.coll.Maps {
+			errs = append(errs, m.Close())
+		}
+		for _, p := range g.coll.Programs {
+			errs = append(errs, p.Close())
+		}
+		g.coll = nil
+	}
 	return errors.Join(errs...)
 }
 

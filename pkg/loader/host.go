@@ -25,14 +25,22 @@ func (g *Gate) findHostRoot(proc string) error {
 		return fmt.Errorf("open host root: %w", err)
 	}
 	defer root.Close()
-	if err := g.coll.Variables[safeclawVarHostRootFd].Set(uint32(root.Fd())); err != nil {
+	fd, err := g.variable(safeclawVarHostRootFd)
+	if err != nil {
+		return err
+	}
+	host, err := g.variable(safeclawVarHostRoot)
+	if err != nil {
+		return err
+	}
+	if err := fd.Set(uint32(root.Fd())); err != nil {
 		return fmt.Errorf("find host root: %w", err)
 	}
 	if _, err := g.iterate(safeclawProgFindHostRoot); err != nil {
 		return fmt.Errorf("find host root: %w", err)
 	}
 	var found uint64
-	if err := g.coll.Variables[safeclawVarHostRoot].Get(&found); err != nil {
+	if err := host.Get(&found); err != nil {
 		return fmt.Errorf("find host root: %w", err)
 	}
 	if found == 0 {

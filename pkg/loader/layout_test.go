@@ -300,7 +300,7 @@ func TestPrepare(t *testing.T) {
 
 func testPrepare(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
 	o := Options{HostProc: "/proc/self", RingBytes: 1 << 14, CountedEntries: 7, Logger: slog.New(slog.DiscardHandler)}
-	if err := prepare(obj, spec, o); err != nil {
+	if err := prepare(obj, spec, o, nil); err != nil {
 		t.Fatal(err)
 	}
 	if spec.Maps[safeclawMapEvents].MaxEntries != 1<<14 || spec.Maps[safeclawMapCounted].InnerMap.MaxEntries != 7 {
@@ -323,7 +323,7 @@ func testPrepare(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := prepare(obj, again, o); err != nil {
+	if err := prepare(obj, again, o, nil); err != nil {
 		t.Fatal(err)
 	}
 	var s2 safeclawSettings

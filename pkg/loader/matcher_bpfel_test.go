@@ -14,15 +14,22 @@ import (
 )
 
 type matcherAbi struct {
-	_          structs.HostLayout
-	Kind       uint32
-	Rule       uint32
-	Relax      uint32
-	Class      uint32
-	Verdict    uint32
-	Hook       uint32
-	EventKind  uint32
-	Condition  uint32
+	_            structs.HostLayout
+	Kind         uint32
+	Rule         uint32
+	Relax        uint32
+	Class        uint32
+	Verdict      uint32
+	Hook         uint32
+	EventKind    uint32
+	Condition    uint32
+	HandoverHead struct {
+		_          structs.HostLayout
+		Magic      uint32
+		Version    uint16
+		RecordSize uint16
+		HashKey    [3]uint64
+	}
 	CountedKey struct {
 		_        structs.HostLayout
 		Cgroup   uint64
@@ -167,6 +174,22 @@ type matcherEvent struct {
 	Requested       uint32
 }
 
+type matcherHandover struct {
+	_            structs.HostLayout
+	Tid          uint32
+	Flags        uint32
+	StartTime    uint64
+	Cgroup       uint64
+	Exe          uint64
+	PendExe      uint64
+	ExeTable     uint64
+	Slot         uint32
+	ExeClass     uint16
+	PendClass    uint16
+	InExec       uint32
+	PendLauncher uint32
+}
+
 type matcherMatchRun struct {
 	_        structs.HostLayout
 	Place    uint32
@@ -263,6 +286,7 @@ const (
 	matcherMapCommands      = "commands"
 	matcherMapCounted       = "counted"
 	matcherMapEvents        = "events"
+	matcherMapHanded        = "handed"
 	matcherMapMaybeBound    = "maybe_bound"
 	matcherMapPlaces        = "places"
 	matcherMapPoliciesLarge = "policies_large"
@@ -330,6 +354,7 @@ type matcherMapSpecs struct {
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
@@ -373,6 +398,7 @@ type matcherMaps struct {
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
+	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
 	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
@@ -390,6 +416,7 @@ func (m *matcherMaps) Close() error {
 		m.Commands,
 		m.Counted,
 		m.Events,
+		m.Handed,
 		m.MaybeBound,
 		m.Places,
 		m.PoliciesLarge,

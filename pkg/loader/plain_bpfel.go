@@ -21,6 +21,7 @@ const (
 	plainMapCommands               = "commands"
 	plainMapCounted                = "counted"
 	plainMapEvents                 = "events"
+	plainMapHanded                 = "handed"
 	plainMapMaybeArmed             = "maybe_armed"
 	plainMapMaybeBound             = "maybe_bound"
 	plainMapPlaces                 = "places"
@@ -32,6 +33,8 @@ const (
 	plainMapWords                  = "words"
 	plainProgArmExisting           = "arm_existing"
 	plainProgArmForked             = "arm_forked"
+	plainProgDisarm                = "disarm"
+	plainProgExportArmed           = "export_armed"
 	plainProgFindHostRoot          = "find_host_root"
 	plainProgForgetBinding         = "forget_binding"
 	plainProgGateBprmCheck         = "gate_bprm_check"
@@ -82,6 +85,7 @@ const (
 	plainProgGateUnixMaySend       = "gate_unix_may_send"
 	plainProgGateUnixStreamConnect = "gate_unix_stream_connect"
 	plainProgGateUsernsCreate      = "gate_userns_create"
+	plainProgImportArmed           = "import_armed"
 	plainProgInheritBinding        = "inherit_binding"
 	plainProgListArmed             = "list_armed"
 	plainProgNoteMount             = "note_mount"
@@ -139,6 +143,8 @@ type plainSpecs struct {
 type plainProgramSpecs struct {
 	ArmExisting           *ebpf.ProgramSpec `ebpf:"arm_existing"`
 	ArmForked             *ebpf.ProgramSpec `ebpf:"arm_forked"`
+	Disarm                *ebpf.ProgramSpec `ebpf:"disarm"`
+	ExportArmed           *ebpf.ProgramSpec `ebpf:"export_armed"`
 	FindHostRoot          *ebpf.ProgramSpec `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
@@ -189,6 +195,7 @@ type plainProgramSpecs struct {
 	GateUnixMaySend       *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
 	GateUsernsCreate      *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
+	ImportArmed           *ebpf.ProgramSpec `ebpf:"import_armed"`
 	InheritBinding        *ebpf.ProgramSpec `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.ProgramSpec `ebpf:"list_armed"`
 	NoteMount             *ebpf.ProgramSpec `ebpf:"note_mount"`
@@ -205,6 +212,7 @@ type plainMapSpecs struct {
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeArmed    *ebpf.MapSpec `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
@@ -253,6 +261,7 @@ type plainMaps struct {
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
+	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeArmed    *ebpf.Map `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
 	Places        *ebpf.Map `ebpf:"places"`
@@ -271,6 +280,7 @@ func (m *plainMaps) Close() error {
 		m.Commands,
 		m.Counted,
 		m.Events,
+		m.Handed,
 		m.MaybeArmed,
 		m.MaybeBound,
 		m.Places,
@@ -301,6 +311,8 @@ type plainVariables struct {
 type plainPrograms struct {
 	ArmExisting           *ebpf.Program `ebpf:"arm_existing"`
 	ArmForked             *ebpf.Program `ebpf:"arm_forked"`
+	Disarm                *ebpf.Program `ebpf:"disarm"`
+	ExportArmed           *ebpf.Program `ebpf:"export_armed"`
 	FindHostRoot          *ebpf.Program `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
@@ -351,6 +363,7 @@ type plainPrograms struct {
 	GateUnixMaySend       *ebpf.Program `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.Program `ebpf:"gate_unix_stream_connect"`
 	GateUsernsCreate      *ebpf.Program `ebpf:"gate_userns_create"`
+	ImportArmed           *ebpf.Program `ebpf:"import_armed"`
 	InheritBinding        *ebpf.Program `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.Program `ebpf:"list_armed"`
 	NoteMount             *ebpf.Program `ebpf:"note_mount"`
@@ -362,6 +375,8 @@ func (p *plainPrograms) Close() error {
 	return _PlainClose(
 		p.ArmExisting,
 		p.ArmForked,
+		p.Disarm,
+		p.ExportArmed,
 		p.FindHostRoot,
 		p.ForgetBinding,
 		p.GateBprmCheck,
@@ -412,6 +427,7 @@ func (p *plainPrograms) Close() error {
 		p.GateUnixMaySend,
 		p.GateUnixStreamConnect,
 		p.GateUsernsCreate,
+		p.ImportArmed,
 		p.InheritBinding,
 		p.ListArmed,
 		p.NoteMount,

@@ -21,6 +21,7 @@ const (
 	plainMatcherMapCommands      = "commands"
 	plainMatcherMapCounted       = "counted"
 	plainMatcherMapEvents        = "events"
+	plainMatcherMapHanded        = "handed"
 	plainMatcherMapMaybeArmed    = "maybe_armed"
 	plainMatcherMapMaybeBound    = "maybe_bound"
 	plainMatcherMapPlaces        = "places"
@@ -89,6 +90,7 @@ type plainMatcherMapSpecs struct {
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeArmed    *ebpf.MapSpec `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
@@ -133,6 +135,7 @@ type plainMatcherMaps struct {
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
+	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeArmed    *ebpf.Map `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
 	Places        *ebpf.Map `ebpf:"places"`
@@ -151,6 +154,7 @@ func (m *plainMatcherMaps) Close() error {
 		m.Commands,
 		m.Counted,
 		m.Events,
+		m.Handed,
 		m.MaybeArmed,
 		m.MaybeBound,
 		m.Places,

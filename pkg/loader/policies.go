@@ -29,8 +29,15 @@ const boundBits = 65536
 
 // slot is a policy in the kernel.
 type slot struct {
-	tables *policy.Tables
-	place  *place
+	tables *policy.Tables // nil: found in the kernel, see Adopt
+	id     uint64
+	rules  int
+	large  bool
+	place  *place // nil: tables that these programs cannot read
+}
+
+func newSlot(t *policy.Tables) *slot {
+	return &slot{tables: t, id: t.ID, rules: len(t.Rules), large: largeTables(t)}
 }
 
 // place is where one version of a policy's tables is. Tables never change there,
@@ -65,12 +72,13 @@ func (g *Gate) InstallPolicy(t *policy.Tables) (uint32, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	fresh := newSlot(t)
 	same, most := 0, policiesSmall
-	if largeTables(t) {
+	if fresh.large {
 		most = policiesLarge
 	}
 	for _, s := range g.slots {
-		if largeTables(s.tables) == largeTables(t) {
+		if s.large == fresh.large {
 			same++
 		}
 	}
@@ -83,14 +91,14 @@ func (g *Gate) InstallPolicy(t *policy.Tables) (uint32, error) {
 		n = (n + 1) % slots
 	}
 	g.last = (n + 1) % slots
-	p, err := g.write(t)
-	if err != nil {
+	var err error
+	if fresh.place, err = g.write(fresh, t.Blob); err != nil {
 		return 0, err
 	}
-	if err := g.point(n, p); err != nil {
-		return 0, errors.Join(err, g.clear(p))
+	if err := g.point(n, fresh.place); err != nil {
+		return 0, errors.Join(err, g.clear(fresh.place))
 	}
-	g.slots[n] = &slot{tables: t, place: p}
+	g.slots[n] = fresh
 	return n, nil
 }
 
@@ -102,32 +110,35 @@ func (g *Gate) ReplacePolicy(n uint32, t *policy.Tables) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.slots[n]
-	if s == nil {
+	old := g.slots[n]
+	if old == nil {
 		return fmt.Errorf("replace policy: slot %d is empty", n)
 	}
-	p, err := g.write(t)
-	if err != nil {
+	fresh := newSlot(t)
+	var err error
+	if fresh.place, err = g.write(fresh, t.Blob); err != nil {
 		return err
 	}
-	if err := g.point(n, p); err != nil {
-		return errors.Join(err, g.clear(p))
+	if err := g.point(n, fresh.place); err != nil {
+		return errors.Join(err, g.clear(fresh.place))
 	}
-	old := s.place
-	s.tables, s.place = t, p
-	return g.clear(old)
+	g.slots[n] = fresh
+	return g.clear(old.place)
 }
 
-// write puts tables into a free place.
-func (g *Gate) write(t *policy.Tables) (*place, error) {
+// write puts tables into a free place for them.
+func (g *Gate) write(s *slot, tables []byte) (*place, error) {
 	p := &place{outer: g.coll.Maps[safeclawMapPoliciesSmall]}
-	first, n := uint32(0), uint32(placesSmall)
-	if largeTables(t) {
+	first, n, size := uint32(0), uint32(placesSmall), policy.SmallTable
+	if s.large {
+		size = policy.LargeTable
 		p.outer, first, n = g.coll.Maps[safeclawMapPoliciesLarge], placesSmall, placesLarge
 	}
 	taken := map[uint32]bool{}
 	for _, s := range g.slots {
-		taken[s.place.number] = true
+		if s.place != nil {
+			taken[s.place.number] = true
+		}
 	}
 	for taken[first+p.key] {
 		p.key++
@@ -136,20 +147,19 @@ func (g *Gate) write(t *policy.Tables) (*place, error) {
 		return nil, fmt.Errorf("install policy table: %w", ErrNoSlot)
 	}
 	p.number = first + p.key
-	size := t.SizeClass()
 	inner, err := ebpf.NewMap(&ebpf.MapSpec{Name: "policy", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(size), MaxEntries: 1})
 	if err != nil {
 		return nil, fmt.Errorf("create policy table: %w", err)
 	}
 	defer inner.Close() // the outer map keeps it
 	blob := make([]byte, size)
-	copy(blob, t.Blob)
+	copy(blob, tables)
 	if err := inner.Put(uint32(0), blob); err != nil {
 		return nil, fmt.Errorf("write policy table: %w", err)
 	}
 	p.counts, err = ebpf.NewMap(&ebpf.MapSpec{
 		Name: "rule_counts", Type: ebpf.Array, KeySize: 4, ValueSize: 8,
-		MaxEntries: uint32(len(t.Rules)), Flags: innerMap,
+		MaxEntries: uint32(s.rules), Flags: innerMap,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create rule counters: %w", err)
@@ -184,6 +194,9 @@ func (g *Gate) wait() error {
 
 // clear empties a place that no slot has any more.
 func (g *Gate) clear(p *place) error {
+	if p == nil {
+		return nil
+	}
 	err := p.outer.Delete(p.key)
 	if errors.Is(err, ebpf.ErrKeyNotExist) {
 		err = nil
@@ -245,7 +258,7 @@ func (g *Gate) RuleCounts(n uint32) ([]uint64, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.slots[n]
-	if s == nil {
+	if s == nil || s.place == nil {
 		return nil, fmt.Errorf("read rule counters: slot %d is empty: %w", n, os.ErrNotExist)
 	}
 	out := make([]uint64, s.place.counts.MaxEntries())

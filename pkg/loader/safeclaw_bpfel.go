@@ -14,15 +14,22 @@ import (
 )
 
 type safeclawAbi struct {
-	_          structs.HostLayout
-	Kind       uint32
-	Rule       uint32
-	Relax      uint32
-	Class      uint32
-	Verdict    uint32
-	Hook       uint32
-	EventKind  uint32
-	Condition  uint32
+	_            structs.HostLayout
+	Kind         uint32
+	Rule         uint32
+	Relax        uint32
+	Class        uint32
+	Verdict      uint32
+	Hook         uint32
+	EventKind    uint32
+	Condition    uint32
+	HandoverHead struct {
+		_          structs.HostLayout
+		Magic      uint32
+		Version    uint16
+		RecordSize uint16
+		HashKey    [3]uint64
+	}
 	CountedKey struct {
 		_        structs.HostLayout
 		Cgroup   uint64
@@ -206,6 +213,30 @@ type safeclawEventKind uint32
 const (
 	safeclawEventKindEVENT_DECISION safeclawEventKind = 1
 )
+
+type safeclawHandover struct {
+	_            structs.HostLayout
+	Tid          uint32
+	Flags        uint32
+	StartTime    uint64
+	Cgroup       uint64
+	Exe          uint64
+	PendExe      uint64
+	ExeTable     uint64
+	Slot         uint32
+	ExeClass     uint16
+	PendClass    uint16
+	InExec       uint32
+	PendLauncher uint32
+}
+
+type safeclawHandoverHead struct {
+	_          structs.HostLayout
+	Magic      uint32
+	Version    uint16
+	RecordSize uint16
+	HashKey    [3]uint64
+}
 
 type safeclawHook uint32
 
@@ -430,6 +461,7 @@ const (
 	safeclawMapCommands               = "commands"
 	safeclawMapCounted                = "counted"
 	safeclawMapEvents                 = "events"
+	safeclawMapHanded                 = "handed"
 	safeclawMapMaybeBound             = "maybe_bound"
 	safeclawMapPlaces                 = "places"
 	safeclawMapPoliciesLarge          = "policies_large"
@@ -440,6 +472,8 @@ const (
 	safeclawMapWords                  = "words"
 	safeclawProgArmExisting           = "arm_existing"
 	safeclawProgArmForked             = "arm_forked"
+	safeclawProgDisarm                = "disarm"
+	safeclawProgExportArmed           = "export_armed"
 	safeclawProgFindHostRoot          = "find_host_root"
 	safeclawProgForgetBinding         = "forget_binding"
 	safeclawProgGateBprmCheck         = "gate_bprm_check"
@@ -489,6 +523,7 @@ const (
 	safeclawProgGateUnixMaySend       = "gate_unix_may_send"
 	safeclawProgGateUnixStreamConnect = "gate_unix_stream_connect"
 	safeclawProgGateUsernsCreate      = "gate_userns_create"
+	safeclawProgImportArmed           = "import_armed"
 	safeclawProgInheritBinding        = "inherit_binding"
 	safeclawProgListArmed             = "list_armed"
 	safeclawProgNoteMount             = "note_mount"
@@ -546,6 +581,8 @@ type safeclawSpecs struct {
 type safeclawProgramSpecs struct {
 	ArmExisting           *ebpf.ProgramSpec `ebpf:"arm_existing"`
 	ArmForked             *ebpf.ProgramSpec `ebpf:"arm_forked"`
+	Disarm                *ebpf.ProgramSpec `ebpf:"disarm"`
+	ExportArmed           *ebpf.ProgramSpec `ebpf:"export_armed"`
 	FindHostRoot          *ebpf.ProgramSpec `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
@@ -595,6 +632,7 @@ type safeclawProgramSpecs struct {
 	GateUnixMaySend       *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
 	GateUsernsCreate      *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
+	ImportArmed           *ebpf.ProgramSpec `ebpf:"import_armed"`
 	InheritBinding        *ebpf.ProgramSpec `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.ProgramSpec `ebpf:"list_armed"`
 	NoteMount             *ebpf.ProgramSpec `ebpf:"note_mount"`
@@ -611,6 +649,7 @@ type safeclawMapSpecs struct {
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
@@ -658,6 +697,7 @@ type safeclawMaps struct {
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Events        *ebpf.Map `ebpf:"events"`
+	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
 	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
@@ -675,6 +715,7 @@ func (m *safeclawMaps) Close() error {
 		m.Commands,
 		m.Counted,
 		m.Events,
+		m.Handed,
 		m.MaybeBound,
 		m.Places,
 		m.PoliciesLarge,
@@ -704,6 +745,8 @@ type safeclawVariables struct {
 type safeclawPrograms struct {
 	ArmExisting           *ebpf.Program `ebpf:"arm_existing"`
 	ArmForked             *ebpf.Program `ebpf:"arm_forked"`
+	Disarm                *ebpf.Program `ebpf:"disarm"`
+	ExportArmed           *ebpf.Program `ebpf:"export_armed"`
 	FindHostRoot          *ebpf.Program `ebpf:"find_host_root"`
 	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
 	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
@@ -753,6 +796,7 @@ type safeclawPrograms struct {
 	GateUnixMaySend       *ebpf.Program `ebpf:"gate_unix_may_send"`
 	GateUnixStreamConnect *ebpf.Program `ebpf:"gate_unix_stream_connect"`
 	GateUsernsCreate      *ebpf.Program `ebpf:"gate_userns_create"`
+	ImportArmed           *ebpf.Program `ebpf:"import_armed"`
 	InheritBinding        *ebpf.Program `ebpf:"inherit_binding"`
 	ListArmed             *ebpf.Program `ebpf:"list_armed"`
 	NoteMount             *ebpf.Program `ebpf:"note_mount"`
@@ -764,6 +808,8 @@ func (p *safeclawPrograms) Close() error {
 	return _SafeclawClose(
 		p.ArmExisting,
 		p.ArmForked,
+		p.Disarm,
+		p.ExportArmed,
 		p.FindHostRoot,
 		p.ForgetBinding,
 		p.GateBprmCheck,
@@ -813,6 +859,7 @@ func (p *safeclawPrograms) Close() error {
 		p.GateUnixMaySend,
 		p.GateUnixStreamConnect,
 		p.GateUsernsCreate,
+		p.ImportArmed,
 		p.InheritBinding,
 		p.ListArmed,
 		p.NoteMount,

@@ -29,14 +29,16 @@ const (
 type object struct {
 	name Variant
 	load func() (*ebpf.CollectionSpec, error)
+	// bytes is the object's file.
+	bytes []byte
 	// scratchPerCPU is SCRATCH_PER_CPU of bpf/types.h.
 	scratchPerCPU int
 }
 
 // The first one whose functions the kernel has is loaded.
 var objects = []object{
-	{VariantKfuncs, loadSafeclaw, 8},
-	{VariantPlain, loadPlain, 32},
+	{VariantKfuncs, loadSafeclaw, _SafeclawBytes, 8},
+	{VariantPlain, loadPlain, _PlainBytes, 32},
 }
 
 // chooseObject takes the first object that finds every function it calls in the

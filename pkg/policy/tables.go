@@ -6,6 +6,9 @@ const (
 	LargeTable = 1 << 22
 )
 
+// TableVersion is the version of the format that Compile writes.
+const TableVersion = tableVersion
+
 // Layout of the blob: see docs/format/policy.md.
 const (
 	tableMagic   = 0x54504353
