@@ -22,7 +22,7 @@ static __always_inline void decide_builtin(struct act *x, u32 rule, u32 bit)
 {
 	x->d->class = CLASS_NO_PATH;
 	builtin(x, rule, bit < RELAX_NEVER && (x->t->relaxed >> bit & 1));
-	x->d->o.flags = ROW_COUNT;
+	x->d->o.flags = bit < RELAX_NEVER ? ROW_COUNT : ROW_NEVER;
 }
 
 static __noinline int gate_builtin(struct armed_task *a, u32 hook, u32 rule, u32 bit)

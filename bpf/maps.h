@@ -165,3 +165,27 @@ struct {
 	__uint(max_entries, 1 << 24);
 	__type(value, struct event);
 } events SEC(".maps");
+
+/* The agent's sign of life: see control.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct control);
+} control SEC(".maps");
+
+/* bound cgroup id, 0 for the node -> when enforcement is off. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, struct disabled);
+} disabled SEC(".maps");
+
+/* What the log is still to say about the off switch. No program uses it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, struct off_switch);
+} switches SEC(".maps");

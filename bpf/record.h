@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "command.h"
+#include "control.h"
 #include "task.h"
 
 /* What is being judged, and the verdict. In the slot: what is read from there the verifier takes as unknown, so that
@@ -201,25 +202,45 @@ static __always_inline void builtin(struct act *x, u32 rule, u32 allow)
 	x->d->o.cond = COND_NONE;
 }
 
+/* Observe affects the policy's own rules only. */
+static __always_inline int observed(struct act *x)
+{
+	u32 rule = x->d->o.rule;
+
+	return (x->t->flags & TABLE_OBSERVE) && !(x->d->o.flags & ROW_FLOOR) &&
+	       (rule == RULE_DEFAULT || rule == RULE_SUBTREE || rule == RULE_ENVIRONMENT || rule >= RULE_FIRST);
+}
+
+/* What is done about the outcome. A denial keeps its rule when the agent is lost as well. */
+static __always_inline u32 verdict_of(struct act *x)
+{
+	u32 verdict = VERDICT_ALLOW;
+
+	if (!x->d->o.allow)
+		verdict = observed(x) ? VERDICT_WOULD_DENY : VERDICT_DENY;
+	if (unlikely(x->t->flags & TABLE_AGENT_LOSS_DENY) && verdict != VERDICT_DENY && agent_lost()) {
+		builtin(x, RULE_AGENT_LOSS, 0);
+		verdict = VERDICT_DENY;
+	}
+	/* A task without a slot is one that could not be ended: see end_task. */
+	if (verdict == VERDICT_DENY && silenced(x->d->o.rule) && !(x->d->o.flags & ROW_NEVER) &&
+	    x->task->slot != SLOT_NONE && switched_off(x->task->cgroup))
+		verdict = VERDICT_DISABLED;
+	return verdict;
+}
+
 /* Records the act and gives the hook's return value. */
 static __noinline int finish(struct act *x)
 {
 	struct cpu_stats *st = cpu_stats();
-	u32 verdict = VERDICT_ALLOW;
+	u32 verdict;
 	s32 ret = 0;
 
 	if (!st)
 		return -EACCES;
 	if (!x->t->id && !tables_known(x->t))
 		builtin(x, RULE_NO_POLICY, 0);
-	if (!x->d->o.allow) {
-		verdict = VERDICT_DENY;
-		/* Observe affects the policy's own rules only. */
-		if ((x->t->flags & TABLE_OBSERVE) && !(x->d->o.flags & ROW_FLOOR) &&
-		    (x->d->o.rule == RULE_DEFAULT || x->d->o.rule == RULE_SUBTREE || x->d->o.rule == RULE_ENVIRONMENT ||
-		     x->d->o.rule >= RULE_FIRST))
-			verdict = VERDICT_WOULD_DENY;
-	}
+	verdict = verdict_of(x);
 	if (x->d->repeat && verdict != VERDICT_DENY)
 		return 0;
 	__sync_fetch_and_add(&st->decisions, 1);
@@ -231,7 +252,7 @@ static __noinline int finish(struct act *x)
 		__sync_fetch_and_add(&st->counted, 1);
 		return 0;
 	}
-	if (emit(x, verdict, ret) && (x->t->flags & TABLE_AUDIT_LOSS_DENY) && !ret) {
+	if (emit(x, verdict, ret) && (x->t->flags & TABLE_AUDIT_LOSS_DENY) && !ret && !switched_off(x->task->cgroup)) {
 		ret = -EACCES;
 		__sync_fetch_and_add(&st->denied, 1);
 	}

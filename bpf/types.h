@@ -17,9 +17,10 @@
 #define TABLE_LARGE (1u << 22)
 #define TABLE_CLASSES 640 /* offset of the byte-class tables */
 #define TABLE_BLOCK 32	  /* bytes a step of the kernel's loop reads */
-#define RULE_FIRST 64	   /* numbers from here on are the policy's rules, below enum rule */
+#define RULE_FIRST 64	  /* numbers from here on are the policy's rules, below enum rule */
 #define TABLE_OBSERVE 1
 #define TABLE_AUDIT_LOSS_DENY 2
+#define TABLE_AGENT_LOSS_DENY 4
 
 /*
  * A slot is a policy, whatever its tables are now; a place holds tables, which
@@ -74,6 +75,7 @@ enum rule {
 	RULE_INHERITED,
 	RULE_MESSAGE_QUEUE,
 	RULE_FS_IOCTL,
+	RULE_AGENT_LOSS,
 };
 
 /* Bits of table_header.builtin: built-in denials that a policy relaxes. */
@@ -102,6 +104,7 @@ enum verdict {
 	VERDICT_DENY,
 	VERDICT_ALLOW,
 	VERDICT_WOULD_DENY,
+	VERDICT_DISABLED, /* allowed: enforcement was switched off */
 };
 
 enum hook {
@@ -198,7 +201,8 @@ enum entrypoint {
 #define ROW_COUNT 1
 #define ROW_MATCHED 2
 #define ROW_LAUNCHER 4
-#define ROW_FLOOR 8 /* a floor rule: enforced under observe too */
+#define ROW_FLOOR 8  /* a floor rule: enforced under observe too */
+#define ROW_NEVER 16 /* in no row: a built-in denial that nothing lifts */
 
 struct verdict_row {
 	u16 rule;
@@ -306,6 +310,30 @@ struct settings {
 	u64 hash_key[3];   /* of the subject hash, random */
 	u64 rename_lock;   /* addresses of the kernel's symbols; 0 where they are hidden */
 	u64 mount_lock;
+};
+
+/* control: one element. All times are CLOCK_BOOTTIME in nanoseconds. */
+struct control {
+	u64 beat;  /* the agent's last sign of life; until the first one, the load */
+	u64 limit; /* how old it may be under onAgentLoss: deny */
+};
+
+#define DISABLE_MOST (24ULL * 3600 * 1000000000) /* longest time for which enforcement is switched off */
+
+/* disabled: binding's cgroup id, 0 for the node -> when it is off. */
+struct disabled {
+	u64 since;
+	u64 until;
+};
+
+/* switches: when -> what somebody did to the off switch, until the agent has recorded it. */
+struct off_switch {
+	u64 cgroup;
+	u64 until; /* 0: switched on again */
+	u32 uid;
+	u32 pid;
+	u8 comm[16];
+	u8 reason[256]; /* ended by a NUL where shorter */
 };
 
 /* stats: per CPU. Every decision is in exactly one of counted, emitted and lost. */

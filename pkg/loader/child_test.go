@@ -89,6 +89,10 @@ func (h *hammer) do(w []string) string {
 	case "read": // FD
 		_, err := unix.Pread(num(1), make([]byte, 1), 0)
 		return end(err)
+	case "mount": // DIR: a tmpfs there
+		return end(unix.Mount("tmpfs", arg(1), "tmpfs", 0, ""))
+	case "trace": // PID: reads its memory
+		return end(openClose(unix.AT_FDCWD, "/proc/"+arg(1)+"/mem", unix.O_RDONLY))
 	case "chdir":
 		return end(unix.Chdir(arg(1)))
 	case "many": // N PATH [FLAGS]

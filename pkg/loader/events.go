@@ -20,6 +20,8 @@ const (
 	Deny      = Verdict(safeclawVerdictVERDICT_DENY)
 	Allow     = Verdict(safeclawVerdictVERDICT_ALLOW)
 	WouldDeny = Verdict(safeclawVerdictVERDICT_WOULD_DENY)
+	// SwitchedOff is a denial that was not enforced: the off switch is on.
+	SwitchedOff = Verdict(safeclawVerdictVERDICT_DISABLED)
 )
 
 // Event is one decision from the ring.

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -38,6 +39,9 @@ type Options struct {
 	RingBytes int
 	// CountedEntries overrides CountedEntries.
 	CountedEntries int
+	// AgentLoss is how old the agent's last Beat may be under onAgentLoss: deny.
+	// Default: AgentLoss.
+	AgentLoss time.Duration
 	// PinDir, if set, is the directory of this instance's pins, below PinRoot.
 	// What is pinned there is gone on with, or taken over from; what is loaded is
 	// pinned, and stays in force when this process ends.
@@ -128,6 +132,9 @@ func (g *Gate) load(ctx context.Context, obj object, spec *ebpf.CollectionSpec, 
 	var err error
 	if g.coll, err = ebpf.NewCollection(spec); err != nil {
 		return loadError(err)
+	}
+	if err := g.Control().begin(o.AgentLoss, true); err != nil {
+		return err
 	}
 	if err := g.findHostRoot(o.HostProc); err != nil {
 		return err

@@ -297,6 +297,9 @@ func (g *Gate) takeOver(ctx context.Context, old generation, tables func(uint64)
 		return err
 	}
 	defer bindings.Close()
+	if err := g.takeControl(old); err != nil {
+		return err
+	}
 	if err := g.takePolicies(old, tables); err != nil {
 		return err
 	}

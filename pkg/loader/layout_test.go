@@ -114,6 +114,9 @@ func testLayout(t *testing.T, _ object, spec *ebpf.CollectionSpec) {
 		{"scratch", safeclawScratch{}, 0},
 		{"command", safeclawCommand{}, 0},
 		{"words", safeclawWords{}, 0},
+		{"control", safeclawControl{}, 0},
+		{"disabled", safeclawDisabled{}, 0},
+		{"off_switch", safeclawOffSwitch{}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var c *btf.Struct

@@ -125,6 +125,12 @@ type matcherCommand struct {
 	Path      [4096]uint8
 }
 
+type matcherControl struct {
+	_     structs.HostLayout
+	Beat  uint64
+	Limit uint64
+}
+
 type matcherCpuStats struct {
 	_           structs.HostLayout
 	Seq         uint64
@@ -140,6 +146,12 @@ type matcherCpuStats struct {
 	BindLost    uint64
 	Outward     uint64
 	Reserved    [4]uint64
+}
+
+type matcherDisabled struct {
+	_     structs.HostLayout
+	Since uint64
+	Until uint64
 }
 
 type matcherEvent struct {
@@ -207,6 +219,16 @@ type matcherMatchRun struct {
 	Reserved uint32
 	_        [4]byte
 	Hash     uint64
+}
+
+type matcherOffSwitch struct {
+	_      structs.HostLayout
+	Cgroup uint64
+	Until  uint64
+	Uid    uint32
+	Pid    uint32
+	Comm   [16]uint8
+	Reason [256]uint8
 }
 
 type matcherScratch struct {
@@ -284,7 +306,9 @@ const (
 	matcherMapArmedTasks    = "armed_tasks"
 	matcherMapBindings      = "bindings"
 	matcherMapCommands      = "commands"
+	matcherMapControl       = "control"
 	matcherMapCounted       = "counted"
+	matcherMapDisabled      = "disabled"
 	matcherMapEvents        = "events"
 	matcherMapHanded        = "handed"
 	matcherMapMaybeBound    = "maybe_bound"
@@ -294,6 +318,7 @@ const (
 	matcherMapRuleCounts    = "rule_counts"
 	matcherMapScratch       = "scratch"
 	matcherMapStats         = "stats"
+	matcherMapSwitches      = "switches"
 	matcherMapWords         = "words"
 	matcherProgRunMatch     = "run_match"
 	matcherVarAbi           = "abi"
@@ -352,7 +377,9 @@ type matcherMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
+	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
@@ -362,6 +389,7 @@ type matcherMapSpecs struct {
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	Switches      *ebpf.MapSpec `ebpf:"switches"`
 	Words         *ebpf.MapSpec `ebpf:"words"`
 }
 
@@ -396,7 +424,9 @@ type matcherMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
+	Disabled      *ebpf.Map `ebpf:"disabled"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
@@ -406,6 +436,7 @@ type matcherMaps struct {
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
+	Switches      *ebpf.Map `ebpf:"switches"`
 	Words         *ebpf.Map `ebpf:"words"`
 }
 
@@ -414,7 +445,9 @@ func (m *matcherMaps) Close() error {
 		m.ArmedTasks,
 		m.Bindings,
 		m.Commands,
+		m.Control,
 		m.Counted,
+		m.Disabled,
 		m.Events,
 		m.Handed,
 		m.MaybeBound,
@@ -424,6 +457,7 @@ func (m *matcherMaps) Close() error {
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,
+		m.Switches,
 		m.Words,
 	)
 }

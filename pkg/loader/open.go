@@ -37,7 +37,7 @@ func (g *Gate) open(ctx context.Context, obj object, spec *ebpf.CollectionSpec, 
 	}
 	newest, older := gens[len(gens)-1], gens[:len(gens)-1]
 	if newest.key == key {
-		err := g.openSame(newest, older, spec)
+		err := g.openSame(newest, older, spec, o)
 		if !errors.Is(err, errDamaged) {
 			return err
 		}
@@ -62,8 +62,11 @@ func (g *Gate) openFresh(ctx context.Context, obj object, spec *ebpf.CollectionS
 }
 
 // openSame adopts. What an upgrade has left behind is older than what is in force.
-func (g *Gate) openSame(newest generation, older []generation, spec *ebpf.CollectionSpec) error {
+func (g *Gate) openSame(newest generation, older []generation, spec *ebpf.CollectionSpec, o Options) error {
 	if err := g.adopt(newest, spec); err != nil {
+		return err
+	}
+	if err := g.Control().begin(o.AgentLoss, false); err != nil {
 		return err
 	}
 	g.how = StartAdopted
@@ -87,6 +90,9 @@ func (g *Gate) openOther(ctx context.Context, newest generation, older []generat
 		return err
 	}
 	if err := g.takeOver(ctx, newest, o.Tables); err != nil {
+		return errors.Join(err, g.abandon(part))
+	}
+	if err := g.takeControl(newest); err != nil {
 		return errors.Join(err, g.abandon(part))
 	}
 	if g.gen, err = part.complete(newest.number + 1); err != nil {

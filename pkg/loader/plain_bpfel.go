@@ -19,7 +19,9 @@ const (
 	plainMapArmedTasks             = "armed_tasks"
 	plainMapBindings               = "bindings"
 	plainMapCommands               = "commands"
+	plainMapControl                = "control"
 	plainMapCounted                = "counted"
+	plainMapDisabled               = "disabled"
 	plainMapEvents                 = "events"
 	plainMapHanded                 = "handed"
 	plainMapMaybeArmed             = "maybe_armed"
@@ -30,6 +32,7 @@ const (
 	plainMapRuleCounts             = "rule_counts"
 	plainMapScratch                = "scratch"
 	plainMapStats                  = "stats"
+	plainMapSwitches               = "switches"
 	plainMapWords                  = "words"
 	plainProgArmExisting           = "arm_existing"
 	plainProgArmForked             = "arm_forked"
@@ -210,7 +213,9 @@ type plainMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
+	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeArmed    *ebpf.MapSpec `ebpf:"maybe_armed"`
@@ -221,6 +226,7 @@ type plainMapSpecs struct {
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	Switches      *ebpf.MapSpec `ebpf:"switches"`
 	Words         *ebpf.MapSpec `ebpf:"words"`
 }
 
@@ -259,7 +265,9 @@ type plainMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
+	Disabled      *ebpf.Map `ebpf:"disabled"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeArmed    *ebpf.Map `ebpf:"maybe_armed"`
@@ -270,6 +278,7 @@ type plainMaps struct {
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
+	Switches      *ebpf.Map `ebpf:"switches"`
 	Words         *ebpf.Map `ebpf:"words"`
 }
 
@@ -278,7 +287,9 @@ func (m *plainMaps) Close() error {
 		m.ArmedTasks,
 		m.Bindings,
 		m.Commands,
+		m.Control,
 		m.Counted,
+		m.Disabled,
 		m.Events,
 		m.Handed,
 		m.MaybeArmed,
@@ -289,6 +300,7 @@ func (m *plainMaps) Close() error {
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,
+		m.Switches,
 		m.Words,
 	)
 }

@@ -19,7 +19,9 @@ const (
 	plainMatcherMapArmedTasks    = "armed_tasks"
 	plainMatcherMapBindings      = "bindings"
 	plainMatcherMapCommands      = "commands"
+	plainMatcherMapControl       = "control"
 	plainMatcherMapCounted       = "counted"
+	plainMatcherMapDisabled      = "disabled"
 	plainMatcherMapEvents        = "events"
 	plainMatcherMapHanded        = "handed"
 	plainMatcherMapMaybeArmed    = "maybe_armed"
@@ -30,6 +32,7 @@ const (
 	plainMatcherMapRuleCounts    = "rule_counts"
 	plainMatcherMapScratch       = "scratch"
 	plainMatcherMapStats         = "stats"
+	plainMatcherMapSwitches      = "switches"
 	plainMatcherMapWords         = "words"
 	plainMatcherProgRunMatch     = "run_match"
 	plainMatcherVarAbi           = "abi"
@@ -88,7 +91,9 @@ type plainMatcherMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
+	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeArmed    *ebpf.MapSpec `ebpf:"maybe_armed"`
@@ -99,6 +104,7 @@ type plainMatcherMapSpecs struct {
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	Switches      *ebpf.MapSpec `ebpf:"switches"`
 	Words         *ebpf.MapSpec `ebpf:"words"`
 }
 
@@ -133,7 +139,9 @@ type plainMatcherMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
+	Disabled      *ebpf.Map `ebpf:"disabled"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeArmed    *ebpf.Map `ebpf:"maybe_armed"`
@@ -144,6 +152,7 @@ type plainMatcherMaps struct {
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
+	Switches      *ebpf.Map `ebpf:"switches"`
 	Words         *ebpf.Map `ebpf:"words"`
 }
 
@@ -152,7 +161,9 @@ func (m *plainMatcherMaps) Close() error {
 		m.ArmedTasks,
 		m.Bindings,
 		m.Commands,
+		m.Control,
 		m.Counted,
+		m.Disabled,
 		m.Events,
 		m.Handed,
 		m.MaybeArmed,
@@ -163,6 +174,7 @@ func (m *plainMatcherMaps) Close() error {
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,
+		m.Switches,
 		m.Words,
 	)
 }

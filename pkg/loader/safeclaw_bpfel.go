@@ -138,6 +138,12 @@ type safeclawCommand struct {
 	Path      [4096]uint8
 }
 
+type safeclawControl struct {
+	_     structs.HostLayout
+	Beat  uint64
+	Limit uint64
+}
+
 type safeclawCountedKey struct {
 	_        structs.HostLayout
 	Cgroup   uint64
@@ -174,6 +180,12 @@ type safeclawCpuStats struct {
 	BindLost    uint64
 	Outward     uint64
 	Reserved    [4]uint64
+}
+
+type safeclawDisabled struct {
+	_     structs.HostLayout
+	Since uint64
+	Until uint64
 }
 
 type safeclawEvent struct {
@@ -303,6 +315,16 @@ const (
 	safeclawKindKIND_SYSTEM  safeclawKind = 17
 )
 
+type safeclawOffSwitch struct {
+	_      structs.HostLayout
+	Cgroup uint64
+	Until  uint64
+	Uid    uint32
+	Pid    uint32
+	Comm   [16]uint8
+	Reason [256]uint8
+}
+
 type safeclawRule uint32
 
 const (
@@ -331,6 +353,7 @@ const (
 	safeclawRuleRULE_INHERITED       safeclawRule = 22
 	safeclawRuleRULE_MESSAGE_QUEUE   safeclawRule = 23
 	safeclawRuleRULE_FS_IOCTL        safeclawRule = 24
+	safeclawRuleRULE_AGENT_LOSS      safeclawRule = 25
 )
 
 type safeclawScratch struct {
@@ -421,6 +444,7 @@ const (
 	safeclawVerdictVERDICT_DENY       safeclawVerdict = 0
 	safeclawVerdictVERDICT_ALLOW      safeclawVerdict = 1
 	safeclawVerdictVERDICT_WOULD_DENY safeclawVerdict = 2
+	safeclawVerdictVERDICT_DISABLED   safeclawVerdict = 3
 )
 
 type safeclawVerdictRow struct {
@@ -459,7 +483,9 @@ const (
 	safeclawMapArmedTasks             = "armed_tasks"
 	safeclawMapBindings               = "bindings"
 	safeclawMapCommands               = "commands"
+	safeclawMapControl                = "control"
 	safeclawMapCounted                = "counted"
+	safeclawMapDisabled               = "disabled"
 	safeclawMapEvents                 = "events"
 	safeclawMapHanded                 = "handed"
 	safeclawMapMaybeBound             = "maybe_bound"
@@ -469,6 +495,7 @@ const (
 	safeclawMapRuleCounts             = "rule_counts"
 	safeclawMapScratch                = "scratch"
 	safeclawMapStats                  = "stats"
+	safeclawMapSwitches               = "switches"
 	safeclawMapWords                  = "words"
 	safeclawProgArmExisting           = "arm_existing"
 	safeclawProgArmForked             = "arm_forked"
@@ -647,7 +674,9 @@ type safeclawMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
+	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
@@ -657,6 +686,7 @@ type safeclawMapSpecs struct {
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	Switches      *ebpf.MapSpec `ebpf:"switches"`
 	Words         *ebpf.MapSpec `ebpf:"words"`
 }
 
@@ -695,7 +725,9 @@ type safeclawMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
+	Disabled      *ebpf.Map `ebpf:"disabled"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
@@ -705,6 +737,7 @@ type safeclawMaps struct {
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
+	Switches      *ebpf.Map `ebpf:"switches"`
 	Words         *ebpf.Map `ebpf:"words"`
 }
 
@@ -713,7 +746,9 @@ func (m *safeclawMaps) Close() error {
 		m.ArmedTasks,
 		m.Bindings,
 		m.Commands,
+		m.Control,
 		m.Counted,
+		m.Disabled,
 		m.Events,
 		m.Handed,
 		m.MaybeBound,
@@ -723,6 +758,7 @@ func (m *safeclawMaps) Close() error {
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,
+		m.Switches,
 		m.Words,
 	)
 }

@@ -46,6 +46,7 @@ var fixedRules = []struct {
 	{"builtin/inherited", "a descriptor from outside, open before the program began", DecisionDeny},
 	{"builtin/message-queue", "a message queue, which has no path", DecisionDeny},
 	{"builtin/fs-ioctl", "a file system's own command that changes or reaches files past their names", DecisionDeny},
+	{"builtin/agent-loss", "the agent has been dead for too long", DecisionDeny},
 }
 
 func (s *ruleSet) info() []RuleInfo {
