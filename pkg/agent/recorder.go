@@ -160,6 +160,8 @@ func (r *Recorder) decision(e *loader.Event) *audit.Decision {
 		d.Verdict = audit.Deny
 	case loader.WouldDeny:
 		d.Verdict = audit.WouldDeny
+	case loader.SwitchedOff:
+		d.Verdict, d.Disabled = audit.WouldDeny, true
 	default:
 		if rule.Decision == policy.DecisionAudit {
 			d.Verdict = audit.Audit

@@ -133,6 +133,8 @@ func TestRecorderDecision(t *testing.T) {
 			func(d *audit.Decision) bool { return d.Verdict == audit.Deny && d.Errno == 13 && d.Rule == "default" }},
 		{"would deny", func(e *loader.Event) { e.Verdict, e.Rule = loader.WouldDeny, 0 },
 			func(d *audit.Decision) bool { return d.Verdict == audit.WouldDeny && d.Errno == 0 }},
+		{"switched off", func(e *loader.Event) { e.Verdict, e.Rule = loader.SwitchedOff, 0 },
+			func(d *audit.Decision) bool { return d.Verdict == audit.WouldDeny && d.Disabled && d.Errno == 0 }},
 		{"write", func(e *loader.Event) { e.Action = 1 }, func(d *audit.Decision) bool { return d.Action == "file.write" }},
 		{"map", func(e *loader.Event) { e.Action = 4 }, func(d *audit.Decision) bool { return d.Action == "process.exec" }},
 		{"action of a later version", func(e *loader.Event) { e.Action = 200 }, func(d *audit.Decision) bool { return d.Action == "unknown" }},

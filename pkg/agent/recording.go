@@ -29,7 +29,7 @@ type recording struct {
 	rec    *Recorder
 	prev   []loader.CPUStats // read one heartbeat ago
 	counts countedBalance
-	// beat, if set, is called with each heartbeat.
+	// beat, if set, is called with each heartbeat: see aliveBy.
 	beat func() error
 }
 

@@ -83,6 +83,7 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 	}()
 	r.recording = recording{kernel: r.gate, log: log, rec: NewRecorder(log)}
 	r.rec.Denied = o.Denied
+	r.beat = aliveBy(r.gate, r.rec)
 	if err := r.prepare(); err != nil {
 		return nil, errors.Join(err, r.discard())
 	}
@@ -150,6 +151,9 @@ func (r *run) prepare() error {
 	kind := loader.BindAny
 	if r.opts.Root != "" {
 		kind = loader.BindContainer
+	}
+	if err := r.beat(); err != nil {
+		return err
 	}
 	if err := r.gate.Bind(r.id, kind, slot); err != nil {
 		return err

@@ -8,7 +8,7 @@ type Verdict string
 const (
 	Allow     Verdict = "allow"      // allowed, recorded one by one
 	Deny      Verdict = "deny"       // refused; Errno is what the program saw
-	WouldDeny Verdict = "would-deny" // allowed because the policy only observes
+	WouldDeny Verdict = "would-deny" // allowed because the policy only observes, or enforcement is switched off
 	Audit     Verdict = "audit"      // allowed by a rule that asks for a record
 )
 
@@ -32,6 +32,7 @@ type Decision struct {
 	RuleNumber uint32 // its number in the compiled table
 	Reason     string // the rule's reason, for people
 	Errno      uint16 // what the program saw; 0 if allowed
+	Disabled   bool   // of a would-deny: enforcement was switched off
 
 	Process  Process
 	Parent   Parent
@@ -94,6 +95,10 @@ func (d *Decision) appendFields(e *encoder) {
 	d.appendIdentity(e)
 	if d.Errno != 0 {
 		e.uint("errno", uint64(d.Errno))
+	}
+	if d.Disabled {
+		e.key("disabled")
+		e.b = append(e.b, "true"...)
 	}
 	d.appendActors(e)
 }

@@ -58,6 +58,8 @@ func TestRecordsSayWhatTheyWereGiven(t *testing.T) {
 		"pod":    object{"uid": "u", "namespace": "ns", "name": "web", "container": "app", "container_id": "c1", "image": "sha256:aa"},
 		"policy": policy, "verdict": "deny", "action": "network.request", "hook": "file_open",
 	}
+	off := d
+	off.Verdict, off.Errno, off.Disabled = WouldDeny, 0, true
 	plus := func(a, b object) object {
 		out := object{}
 		for _, m := range []object{a, b} {
@@ -89,6 +91,15 @@ func TestRecordsSayWhatTheyWereGiven(t *testing.T) {
 			&AgentStart{Version: "1", LSM: []string{"lockdown", "bpf"}, Kernel: "6.12", PID: 8, LoadID: "l"},
 			object{"kind": "agent.start", "version": "1", "kernel": "6.12", "pid": num("8"), "config": zero, "lsm": []any{"lockdown", "bpf"}, "load_id": "l"},
 		},
+		{
+			&OffSwitch{At: 5, CgroupID: 6, Until: 7, UID: 8, PID: 9, Comm: []byte("node-agent"), Reason: "an outage"},
+			object{"kind": "disabled", "scope": "binding", "cgroup_id": num("6"), "at": num("5"), "until": num("7"), "by": object{"uid": num("8"), "pid": num("9"), "comm": "node-agent"}, "reason": "an outage"},
+		},
+		{
+			&OffSwitch{On: true, At: 5, Expired: true, Reason: "expired"},
+			object{"kind": "enabled", "scope": "node", "cgroup_id": num("0"), "at": num("5"), "reason": "expired"},
+		},
+		{&off, plus(identity, object{"kind": "decision", "cpu": num("0"), "kseq": num("9"), "ktime": num("3600000000009"), "verdict": "would-deny", "disabled": true})},
 		{&AgentStop{Reason: "done"}, object{"kind": "agent.stop", "reason": "done"}},
 	} {
 		t.Run(c.rec.Kind(), func(t *testing.T) {

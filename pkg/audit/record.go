@@ -24,11 +24,13 @@ const (
 	KindCounted       = "counted"
 	KindLoss          = "loss"
 	KindHeartbeat     = "heartbeat"
+	KindDisabled      = "disabled"
+	KindEnabled       = "enabled"
 )
 
 // Record is one of the record types of this package: [Decision], [Counted],
 // [AgentStart], [AgentStop], [PolicyApplied], [PolicyRemoved], [Binding],
-// [Loss] or [Heartbeat]. Segment headers, commits and recoveries are written by
+// [Loss], [OffSwitch] or [Heartbeat]. Segment headers, commits and recoveries are written by
 // the log itself.
 type Record interface {
 	// Kind is the record's kind as it stands in the log.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // row is what [Tail] prints of a record.
@@ -19,6 +20,7 @@ type row struct {
 	Rule    string `json:"rule"`
 	Reason  string `json:"reason"`
 	Errno   uint16 `json:"errno"`
+	Off     bool   `json:"disabled"`
 	Count   uint64 `json:"count"`
 	Counted uint64 `json:"counted"`
 	Process struct {
@@ -43,6 +45,18 @@ type row struct {
 	CPUs      []any       `json:"cpus"`
 	Discarded uint64      `json:"discarded"`
 	File      string      `json:"file"`
+	Scope     string      `json:"scope"`
+	Cgroup    uint64      `json:"cgroup_id"`
+	At        uint64      `json:"at"`
+	Until     uint64      `json:"until"`
+	By        *by         `json:"by"`
+}
+
+// by is who used the off switch.
+type by struct {
+	UID  uint32 `json:"uid"`
+	PID  uint32 `json:"pid"`
+	Comm string `json:"comm"`
 }
 
 // quiet has the kinds that Tail leaves out unless asked for all.
@@ -82,6 +96,9 @@ func (r *row) text(p paint) string {
 	if r.Errno != 0 {
 		verdict += " " + errnoName(r.Errno)
 	}
+	if r.Off {
+		verdict += " (off)"
+	}
 	exe := r.Process.Exe
 	if exe == "" {
 		exe = r.Process.Comm
@@ -118,6 +135,8 @@ func (r *row) details() string {
 			n += v[1] - v[0] + 1
 		}
 		return fmt.Sprintf("%d decisions on cpu %d: %s", n, r.CPU, r.Reason)
+	case KindDisabled, KindEnabled:
+		return r.offSwitch()
 	case KindHeartbeat:
 		return fmt.Sprintf("%d cpus", len(r.CPUs))
 	case KindCommit:
@@ -128,6 +147,21 @@ func (r *row) details() string {
 		return fmt.Sprintf("%d bytes set aside as %s: %s", r.Discarded, r.File, r.Reason)
 	}
 	return r.Reason
+}
+
+// offSwitch says what is on or off, for how long, why and by whom.
+func (r *row) offSwitch() string {
+	what := "the node"
+	if r.Scope != "node" {
+		what = fmt.Sprintf("cgroup %d", r.Cgroup)
+	}
+	if r.Until > r.At {
+		what += fmt.Sprintf(" for %v", time.Duration(r.Until-r.At).Round(time.Second))
+	}
+	if r.By != nil {
+		what += fmt.Sprintf(" by %s[%d] uid %d", r.By.Comm, r.By.PID, r.By.UID)
+	}
+	return what + ": " + r.Reason
 }
 
 // errnoName names the errors that a denied program can see; the numbers are

@@ -46,6 +46,34 @@ func TestTailPrintsTheLastRecords(t *testing.T) {
 	}
 }
 
+func TestTailSaysWhatTheOffSwitchDid(t *testing.T) {
+	m := newMemFS(nil)
+	l := openMem(t, m)
+	d := decision(1)
+	d.Verdict, d.Errno, d.Disabled = WouldDeny, 0, true
+	for _, r := range []Record{
+		&OffSwitch{At: 1e9, CgroupID: 77, Until: 91e9, UID: 3, PID: 4, Comm: []byte("node-agent"), Reason: "an outage"},
+		d,
+		&OffSwitch{On: true, At: 91e9, CgroupID: 77, Expired: true, Reason: "expired"},
+		&OffSwitch{At: 1, Until: 1 + 1e9, Comm: []byte("x"), Reason: "all of it"},
+	} {
+		check(t, l.Append(r))
+	}
+	check(t, l.Close(t.Context()))
+	out := tailMem(t, m, TailOptions{N: -1})
+	for _, want := range []string{
+		"disabled  cgroup 77 for 1m30s by node-agent[4] uid 3: an outage\n", "would-deny (off)", "enabled  cgroup 77: expired\n",
+		"disabled  the node for 1s by x[0] uid 0: all of it\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if r := verifyMem(t, m); r.Kinds[KindDisabled] != 2 || r.Kinds[KindEnabled] != 1 || r.Verdicts["would-deny"] != 1 {
+		t.Errorf("%v %v", r.Kinds, r.Verdicts)
+	}
+}
+
 // What a program names its files reaches no terminal, neither from a log that
 // this package wrote nor from one that somebody else did.
 func TestTerminalIsSafe(t *testing.T) {

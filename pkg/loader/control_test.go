@@ -193,9 +193,6 @@ func TestDisable(t *testing.T) {
 	}
 }
 
-// list2 is list, where a variable hides it.
-func list2(es []*Event) string { return list(es) }
-
 // TestDisableBounds: nothing is off for longer than a day, for no reason, or
 // for something that is not gated; also the kernel takes no longer time.
 func TestDisableBounds(t *testing.T) {
