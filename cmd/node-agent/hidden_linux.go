@@ -19,6 +19,15 @@ func hiddenCommands() []*cobra.Command {
 			},
 		},
 		{
+			Use: agent.SupervisorCommand, Hidden: true, Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error {
+				if err := agent.Supervise(c.Context()); err != nil {
+					return &exitError{code: exitInternal} // it was reported
+				}
+				return nil
+			},
+		},
+		{
 			Use: agent.GuardCommand, Hidden: true, Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error { return agent.Guard(args[0]) },
 		},

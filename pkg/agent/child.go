@@ -23,58 +23,82 @@ const (
 	ExitNotExecutable = 126
 )
 
-// child runs the program in the run's cgroup and waits for it.
-func (r *run) child(ctx context.Context) (int, error) {
+// child is the program under way.
+type child struct {
+	cmd    *exec.Cmd
+	status *startStatus
+}
+
+// start starts the program in the run's cgroup.
+func (r *run) start() (*child, error) {
 	dir, err := r.group.Open()
 	if err != nil {
-		return ExitNotExecutable, err
+		return nil, err
 	}
 	defer dir.Close()
 	cmd, status, err := r.command()
 	if err != nil {
-		return startCode(err), err
+		return nil, err
 	}
 	// clone3 with CLONE_INTO_CGROUP (since 5.7): the program never runs outside.
 	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = r.opts.Stdin, r.opts.Stdout, r.opts.Stderr
+	if err := keepDescriptors(); err != nil {
+		return nil, err
+	}
+	if err := withoutTyping(cmd.Start); err != nil {
+		return nil, err
+	}
+	return &child{cmd, status}, nil
+}
 
+// wait waits for the program's end and returns its status, as shells have it.
+// A program that a container's init could not become has not begun.
+func (c *child) wait(begun error) (int, error) {
+	err := c.cmd.Wait()
+	if begun != nil {
+		err = begun
+	}
+	var se *startError
+	if errors.As(err, &se) {
+		return startCode(se.Err), se
+	}
+	ws, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if ok && ws.Signaled() {
+		return 128 + int(ws.Signal()), nil
+	}
+	return c.cmd.ProcessState.ExitCode(), nil
+}
+
+// program runs the program and waits for it; signals go to it.
+func (r *run) program(ctx context.Context) (int, error) {
 	sigs := make(chan os.Signal, 8)
 	signal.Notify(sigs, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(sigs)
-	if err := keepDescriptors(); err != nil {
-		return ExitNotExecutable, err
-	}
-	if err := withoutTyping(cmd.Start); err != nil {
+	c, err := r.start()
+	if err != nil {
 		return startCode(err), err
 	}
-	done := make(chan error, 1)
+	type end struct {
+		code int
+		err  error
+	}
+	done := make(chan end, 1)
 	go func() {
-		startErr := status.wait()
-		werr := cmd.Wait()
-		if startErr != nil {
-			werr = startErr
-		}
-		done <- werr
+		code, err := c.wait(c.status.wait())
+		done <- end{code, err}
 	}()
 	for {
 		select {
 		case s := <-sigs:
-			r.forward(cmd.Process, s)
+			r.forward(c.cmd.Process, s)
 		case <-ctx.Done():
-			if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				r.opts.Logger.Warn("kill the program", "error", err)
 			}
 			ctx = context.WithoutCancel(ctx)
-		case err := <-done:
-			var se *startError
-			if errors.As(err, &se) {
-				return startCode(se.Err), se
-			}
-			ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
-			if ok && ws.Signaled() {
-				return 128 + int(ws.Signal()), nil
-			}
-			return cmd.ProcessState.ExitCode(), nil
+		case e := <-done:
+			return e.code, e.err
 		}
 	}
 }

@@ -51,10 +51,23 @@ func NewRecorder(log appender) *Recorder {
 	}
 }
 
-// Apply makes a policy's names known and records that it decides from here on.
-func (r *Recorder) Apply(name string, t *policy.Tables) error {
+// know makes a policy's names known.
+func (r *Recorder) know(name string, t *policy.Tables) applied {
 	a := applied{tables: t, ref: audit.Policy{Name: name, SourceHash: t.SourceHash, TableHash: t.Hash}}
 	r.policies[t.ID] = a
+	return a
+}
+
+// nextLoad begins with the numbers of other programs.
+func (r *Recorder) nextLoad() {
+	clear(r.seen)
+	clear(r.lost)
+	clear(r.restart)
+}
+
+// Apply makes a policy's names known and records that it decides from here on.
+func (r *Recorder) Apply(name string, t *policy.Tables) error {
+	a := r.know(name, t)
 	mode := "enforce"
 	if t.Observe {
 		mode = "observe"

@@ -29,12 +29,17 @@ type recording struct {
 	rec    *Recorder
 	prev   []loader.CPUStats // read one heartbeat ago
 	counts countedBalance
-	// beat, if set, is called with each heartbeat: see aliveBy.
+	// beat, if set, is called at the beginning and with each heartbeat: see aliveBy.
 	beat func() error
 }
 
 // read is the ring's only reader. Between records it keeps the counters going.
 func (r *recording) read(ctx context.Context) error {
+	if r.beat != nil {
+		if err := r.beat(); err != nil {
+			return err
+		}
+	}
 	for ctx.Err() == nil {
 		beat, cancel := context.WithTimeout(ctx, tick)
 		err := r.kernel.Events(beat, r.rec.Event)

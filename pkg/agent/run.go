@@ -81,7 +81,7 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 			err = errors.Join(err, log.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	r.recording = recording{kernel: r.gate, log: log, rec: NewRecorder(log)}
+	r.recording = recording{kernel: r.gate, log: log, rec: NewRecorder(log), beat: r.gate.Beat}
 	r.rec.Denied = o.Denied
 	r.beat = aliveBy(r.gate, r.rec)
 	if err := r.prepare(); err != nil {
@@ -184,7 +184,7 @@ func (r *run) execute(ctx context.Context, res *RunResult) error {
 		read <- err
 	}()
 
-	code, startErr := r.child(ctx)
+	code, startErr := r.program(ctx)
 	res.ExitCode, res.StartErr = code, startErr
 	killErr := errors.Join(r.group.Kill(killWait), r.killSurvivors())
 	stop()

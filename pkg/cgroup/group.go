@@ -94,6 +94,19 @@ func (g *Group) Kill(wait time.Duration) error {
 	}
 }
 
+// Populated says whether a task is in the cgroup or below. There is none in a
+// cgroup that is gone.
+func (g *Group) Populated() (bool, error) {
+	b, err := os.ReadFile(filepath.Join(g.Dir, "cgroup.events"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look into cgroup: %w", err)
+	}
+	return !strings.Contains(string(b), "populated 0"), nil
+}
+
 // Remove removes the cgroup and the empty cgroups below it.
 func (g *Group) Remove() error {
 	var dirs []string

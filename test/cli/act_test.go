@@ -57,6 +57,8 @@ func act(w []string) int {
 		case <-time.After(time.Minute):
 			return 97
 		}
+	case "canary": // tries what is denied and what is allowed until a file is there
+		return canaryAct(w[1], w[2], w[3])
 	case "leave": // ends and leaves a process in a session of its own
 		fmt.Println("ready")
 		spawn(w[1], true)
@@ -70,6 +72,29 @@ func act(w []string) int {
 	}
 	return 99
 }
+
+// canaryAct says whenever a denied file opens, or an allowed one does not.
+func canaryAct(denied, allowed, stop string) int {
+	for n := 1; ; n++ {
+		if fd, err := unix.Open(denied, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+			unix.Close(fd)
+			fmt.Println("LEAK")
+		}
+		fd, err := unix.Open(allowed, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			fmt.Println("BROKEN", err)
+		}
+		unix.Close(fd)
+		var st unix.Stat_t
+		if unix.Stat(stop, &st) == nil {
+			fmt.Println("over after", n)
+			return 0
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
 
 func ptr(s string) *byte {
 	b := append([]byte(s), 0)
