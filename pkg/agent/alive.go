@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -11,12 +12,22 @@ import (
 // aliveBy returns what an agent does at each heartbeat, and before it binds
 // anything: it tells the kernel that it is alive, and records what was done to
 // the off switch.
-func aliveBy(g *loader.Gate, rec *Recorder) func() error {
+// The kernel forgets a change when its record is durable.
+func aliveBy(g *loader.Gate, rec *Recorder, log *audit.Log) func() error {
+	record := func(s loader.Switch) error {
+		if err := rec.Switch(s); err != nil {
+			return err
+		}
+		if err := log.Flush(context.Background()); err != nil {
+			return fmt.Errorf("write audit log: %w", err)
+		}
+		return nil
+	}
 	return func() error {
 		if err := g.Beat(); err != nil {
 			return err
 		}
-		err := g.Control().Switches(rec.Switch)
+		err := g.Control().Switches(record)
 		if errors.Is(err, audit.ErrQueueFull) {
 			return nil // it waits in the kernel
 		}

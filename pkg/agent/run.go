@@ -81,9 +81,9 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 			err = errors.Join(err, log.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	r.recording = recording{kernel: r.gate, log: log, rec: NewRecorder(log), beat: r.gate.Beat}
+	r.recording = recording{kernel: r.gate, log: log, rec: NewRecorder(log)}
 	r.rec.Denied = o.Denied
-	r.beat = aliveBy(r.gate, r.rec)
+	r.beat = aliveBy(r.gate, r.rec, log)
 	if err := r.prepare(); err != nil {
 		return nil, errors.Join(err, r.discard())
 	}

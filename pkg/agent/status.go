@@ -190,6 +190,9 @@ func (s *RunStatus) fill(p Places, paths map[uint64]string) {
 		s.Counters.Denied += c.Denied
 		s.Counters.Lost += c.Lost
 	}
+	if s.Off, err = switchedOff(s.Pins, paths); err != nil {
+		s.Problems = append(s.Problems, err.Error())
+	}
 	switch {
 	case s.Agent.Alive:
 		s.State = RunEnforced

@@ -131,6 +131,9 @@ func (s *supervisor) begin(ctx context.Context) (*child, error) {
 	if o.Root != "" {
 		kind = loader.BindContainer
 	}
+	if err := s.alive(); err != nil {
+		return nil, err
+	}
 	if err := s.gate.Bind(s.state.CgroupID, kind, s.state.Slot); err != nil {
 		return nil, err
 	}
@@ -199,13 +202,16 @@ func (s *supervisor) openLog(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open audit log: %w", err)
 	}
-	s.recording = recording{kernel: s.gate, log: log, rec: NewRecorder(log), beat: s.alive}
+	s.recording = recording{kernel: s.gate, log: log, rec: NewRecorder(log)}
+	s.beat = s.alive
 	return nil
 }
 
 // alive is called with each heartbeat: the kernel is told, and who asks for the
 // run's status.
-func (s *supervisor) alive() error { return errors.Join(s.gate.Beat(), s.dir.touch()) }
+func (s *supervisor) alive() error {
+	return errors.Join(aliveBy(s.gate, s.rec, s.log)(), s.dir.touch())
+}
 
 // startRecord is the agent's first record, with the load that it records.
 func (s *supervisor) startRecord() (*audit.AgentStart, error) {
