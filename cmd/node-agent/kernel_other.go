@@ -13,7 +13,7 @@ import (
 // policies and reads logs.
 func kernelCommands() []*cobra.Command {
 	var out []*cobra.Command
-	for _, name := range []string{"run", "resume", "status", "uninstall", "doctor"} {
+	for _, name := range []string{"run", "resume", "status", "uninstall", "disable", "enable", "doctor"} {
 		out = append(out, &cobra.Command{
 			Use: name, Short: "Needs Linux", DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error {

@@ -162,10 +162,11 @@ func refusal(err error) int {
 	var tasks *TasksRunError
 	var unknown *UnknownRunError
 	var gone *GoneError
+	var nothing *NothingBoundError
 	switch {
 	case errors.As(err, &busy), errors.As(err, &tasks), errors.Is(err, loader.ErrBusy):
 		return ExitRefused
-	case errors.As(err, &unknown), errors.As(err, &gone), errors.Is(err, ErrRunExists):
+	case errors.As(err, &nothing), errors.As(err, &unknown), errors.As(err, &gone), errors.Is(err, ErrRunExists):
 		return ExitNoRun
 	}
 	return 0
