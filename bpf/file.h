@@ -21,6 +21,9 @@ struct request {
 	u8 also_write; /* it needs file.write as well */
 	u8 no_deleted; /* a deleted file has no path (exec, executable mappings) */
 	u8 repeat;     /* an earlier hook of the call judged and recorded it: record a denial only */
+	u8 opens;      /* it gives a descriptor */
+	u8 ordinary;   /* a file that reaches nothing outside */
+	u8 outside;    /* enum rule: what the hook knows to be built in against it */
 };
 
 /* Puts the subject without a path into the slot: a lone class byte. */
@@ -64,6 +67,35 @@ static __noinline int match_kinds(struct act *x)
 	return 0;
 }
 
+static __always_inline u32 relaxed_by(u32 rule)
+{
+	switch (rule) {
+	case RULE_KERNEL_FILES:
+		return RELAX_KERNEL_FILES;
+	case RULE_KERNEL_LOG:
+		return RELAX_KERNEL_LOG;
+	case RULE_BLOCK_DEVICES:
+		return RELAX_BLOCK_DEVICES;
+	case RULE_DEVICES:
+		return RELAX_DEVICES;
+	case RULE_MKNOD:
+		return RELAX_MKNOD;
+	}
+	return RELAX_NEVER;
+}
+
+/* A built-in rule against the object decides before its path does. Where it is relaxed, both must allow; that is counted. */
+static __noinline int settle_outside(struct act *x, u32 rule)
+{
+	if (!relaxes(x, relaxed_by(rule))) {
+		builtin(x, rule, 0);
+	} else if (x->d->o.allow) {
+		builtin(x, rule, 1);
+		x->d->o.flags = ROW_COUNT;
+	}
+	return 0;
+}
+
 /* The path's verdict in x->d->o; 0 when the object is the kernel's own business. */
 static __always_inline int judge_path(struct act *x, struct request *r)
 {
@@ -85,29 +117,29 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 	}
 	x->d->pos = x->s->walk.pos;
 	x->d->class = class;
-	if (class == CLASS_ANONYMOUS) {
-		if (x->d->action != KIND_EXEC) {
-			builtin(x, RULE_ANONYMOUS, 1);
-			x->d->o.flags = ROW_COUNT;
-			return 1;
-		}
-		subject_none(x);
-	} else if (class != CLASS_ROOT && class != CLASS_MOUNT) {
+	if (class == CLASS_ANONYMOUS && x->d->action != KIND_EXEC) {
+		builtin(x, RULE_ANONYMOUS, 1);
+		x->d->o.flags = ROW_COUNT;
+	} else if (class != CLASS_ANONYMOUS && class != CLASS_ROOT && class != CLASS_MOUNT) {
 		/* A queue of mq_open lies on a mount that is in no namespace. */
 		builtin(x,
 			kernel_read(kernel_read(dentry, d_sb), s_magic) == MQUEUE_MAGIC ? RULE_MESSAGE_QUEUE
 											: RULE_UNRESOLVABLE,
 			0);
 		return 1;
-	} else if (x->d->no_deleted && !kernel_read(dentry, d_hash.pprev)) {
-		subject_none(x);
+	} else {
+		if (class == CLASS_ANONYMOUS || (x->d->no_deleted && !kernel_read(dentry, d_hash.pprev)))
+			subject_none(x);
+		match_kinds(x);
 	}
-	match_kinds(x);
-	if (r->also_write || x->d->action == KIND_WRITE || x->d->action == KIND_DELETE) {
-		u32 rule = reaches_outside(dentry);
+	if (!r->ordinary) {
+		u32 rule = r->outside;
 
+		if (!rule)
+			rule = reaches_outside(dentry, r->also_write || r->kind == KIND_WRITE || r->kind == KIND_DELETE,
+					       r->opens);
 		if (rule)
-			builtin(x, rule, 0);
+			settle_outside(x, rule);
 	}
 	return 1;
 }

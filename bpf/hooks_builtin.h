@@ -14,14 +14,11 @@
 #pragma once
 #include "record.h"
 
-/* A bit that no policy has. */
-#define RELAX_NEVER 32
-
 /* What is allowed because the policy relaxes it is counted. */
 static __always_inline void decide_builtin(struct act *x, u32 rule, u32 bit)
 {
 	x->d->class = CLASS_NO_PATH;
-	builtin(x, rule, bit < RELAX_NEVER && (x->t->relaxed >> bit & 1));
+	builtin(x, rule, relaxes(x, bit));
 	x->d->o.flags = bit < RELAX_NEVER ? ROW_COUNT : ROW_NEVER;
 }
 
@@ -97,6 +94,23 @@ BUILTIN_HOOK(move_mount, HOOK_MOVE_MOUNT, RULE_MOUNT, RELAX_MOUNT)
 BUILTIN_HOOK(sb_pivotroot, HOOK_SB_PIVOTROOT, RULE_PIVOT_ROOT, RELAX_PIVOT_ROOT)
 BUILTIN_HOOK(path_chroot, HOOK_PATH_CHROOT, RULE_CHROOT, RELAX_CHROOT)
 BUILTIN_HOOK(userns_create, HOOK_USERNS_CREATE, RULE_USERNS, RELAX_USERNS)
+
+/* The kernel's log without a file; 0 and 1 do nothing, as close and open. */
+SEC("lsm/syslog")
+int gate_syslog(u64 *ctx)
+{
+	struct armed_task *a;
+	int type = ctx[0];
+
+	if (type == 0 || type == 1)
+		return 0;
+	a = armed_self();
+	if (likely(!a))
+		return 0;
+	if (gate_builtin(a, HOOK_SYSLOG, RULE_KERNEL_LOG, RELAX_KERNEL_LOG))
+		return -EACCES;
+	return 0;
+}
 
 /* A takes over, or looks into, what b gates; no b: a process that nothing gates. */
 static __noinline int gate_tracer(struct armed_task *a, struct armed_task *b, u32 mode, u32 hook)

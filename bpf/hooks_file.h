@@ -43,13 +43,21 @@ NAME_HOOK(path_rmdir, KIND_DELETE, HOOK_PATH_RMDIR)
 SEC("lsm/path_mknod")
 int gate_path_mknod(u64 *ctx)
 {
+	struct path *dir = (void *)ctx[0];
 	struct dentry *dentry = (void *)ctx[1];
 	struct armed_task *a = armed_self();
+	struct request r = {
+		.dentry = dentry,
+		.kind = KIND_WRITE,
+		.hook = HOOK_PATH_MKNOD,
+	};
 	int ret;
 
 	if (likely(!a))
 		return 0;
-	ret = gate_name(a, (void *)ctx[0], dentry, KIND_WRITE, HOOK_PATH_MKNOD);
+	r.mnt = dir->mnt;
+	r.outside = device_made(ctx[2], ctx[3]);
+	ret = gate_path(a, &r);
 	note_judged(a, dentry, HOOK_PATH_MKNOD, ret);
 	if (ret)
 		return -EACCES;
@@ -175,6 +183,7 @@ int gate_file_receive(u64 *ctx)
 	r.dentry = file->f_path.dentry;
 	r.mnt = file->f_path.mnt;
 	r.requested = file->f_flags;
+	r.opens = 1;
 	if (gate_path(a, &r))
 		return -EACCES;
 	return 0;

@@ -4,8 +4,8 @@
  * inherited, and one on a mount outside of its namespace is a way out of the
  * container that nobody meant to leave. 0 to 2 are whatever the starter connected
  * to them, and recorded; pipes, sockets and the like have no path. Any other one
- * must lie in the program's own mount namespace, or the process is ended before
- * its first instruction. Unreadable, or too many to look at: ended.
+ * must lie in the program's own mount namespace and be none that it could not
+ * open (outside.h), or the process is ended before its first instruction. Unreadable, or too many to look at: ended.
  *
  * bprm_committing_creds is called once the descriptors that close at the exec are
  * closed and the table is the new program's own.
@@ -33,19 +33,23 @@ enum {
 static __noinline int judge_inherited(struct act *x, u64 address, u32 fd)
 {
 	struct file *file = kernel_cast(struct file, address);
-	u32 class;
+	struct dentry *dentry = kernel_read(file, f_path.dentry);
+	u32 class, rule, within, mode;
 
-	walk_path(x->s, kernel_read(file, f_path.dentry), kernel_read(file, f_path.mnt));
+	walk_path(x->s, dentry, kernel_read(file, f_path.mnt));
 	class = x->s->walk.class;
-	if (class == CLASS_ANONYMOUS)
-		return 0;
-	if ((class == CLASS_ROOT || class == CLASS_MOUNT) && fd >= STANDARD_STREAMS)
+	mode = kernel_read(file, f_mode);
+	within = class == CLASS_ROOT || class == CLASS_MOUNT;
+	rule = reaches_outside(dentry, !!(mode & FMODE_WRITE), !(mode & FMODE_PATH));
+	if (!rule && (class == CLASS_ANONYMOUS || (within && fd >= STANDARD_STREAMS)))
 		return 0;
 	x->d->pos = x->s->walk.pos;
 	x->d->class = class;
-	x->d->action = kernel_read(file, f_mode) & FMODE_WRITE ? KIND_WRITE : KIND_READ;
+	x->d->action = mode & FMODE_WRITE ? KIND_WRITE : KIND_READ;
 	x->d->requested = kernel_read(file, f_flags);
-	builtin(x, RULE_INHERITED, fd < STANDARD_STREAMS);
+	builtin(x, RULE_INHERITED, fd < STANDARD_STREAMS || within || class == CLASS_ANONYMOUS);
+	if (rule && fd >= STANDARD_STREAMS)
+		settle_outside(x, rule);
 	return finish(x);
 }
 
@@ -78,6 +82,7 @@ static __noinline int gate_inherited(struct armed_task *a, struct task_struct *t
 
 	if (!act_begin(&x, a, KIND_READ, HOOK_BPRM_COMMITTING))
 		return -EACCES;
+	tables_known(x.t);
 	if (c.size > DESCRIPTORS)
 		c.bad = UNKNOWN;
 	else

@@ -43,11 +43,32 @@
 #define PROC_SUPER_MAGIC 0x9fa0
 #define SYSFS_MAGIC 0x62656572
 #define BINFMTFS_MAGIC 0x42494e4d
+#define BPF_FS_MAGIC 0xcafe4a11
+#define NSFS_MAGIC 0x6e736673
+#define TRACEFS_MAGIC 0x74726163
+#define DEBUGFS_MAGIC 0x64626720
+#define SECURITYFS_MAGIC 0x73636673
+#define PSTOREFS_MAGIC 0x6165676c
+#define EFIVARFS_MAGIC 0xde5e81e4
+#define SELINUX_MAGIC 0xf97cff8c
+#define SMACK_MAGIC 0x43415d53
+#define RDTGROUP_SUPER_MAGIC 0x7655821
+#define XENFS_SUPER_MAGIC 0xabba1974
+#define CONFIGFS_MAGIC 0x62656570	/* fs/configfs/mount.c */
+#define FUSE_CTL_SUPER_MAGIC 0x65735543 /* fs/fuse/control.c */
+#define NFSD_MAGIC 0x6e667364		/* fs/nfsd/nfsctl.c */
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
+#define EXT4_SUPER_MAGIC 0xef53
+#define XFS_SUPER_MAGIC 0x58465342
+#define BTRFS_SUPER_MAGIC 0x9123683e
+#define TMPFS_MAGIC 0x1021994
 #define PR_SET_MM 35			 /* include/uapi/linux/prctl.h */
 #define CLONE_INTO_CGROUP 0x200000000ULL /* include/uapi/linux/sched.h */
 #define S_IFMT 0170000
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
+#define S_IFBLK 0060000
+#define S_IFCHR 0020000
 #define ATTR_MODE 1 /* include/linux/fs.h */
 #define ATTR_UID 2
 #define ATTR_GID 4
@@ -81,6 +102,7 @@ struct super_block {
 struct inode {
 	u16 i_mode;
 	u32 i_nlink;
+	u32 i_rdev;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 } __core;
@@ -116,7 +138,13 @@ struct vfsmount {
 	int mnt_flags;
 } __core;
 
-struct mnt_namespace;
+struct ns_common {
+	u32 inum;
+} __core;
+
+struct mnt_namespace {
+	struct ns_common ns;
+} __core;
 
 struct mount {
 	struct mount *mnt_parent;
@@ -151,17 +179,57 @@ struct fs_struct {
 	struct path root;
 } __core;
 
-struct ns_common {
-	u32 inum;
-} __core;
-
 struct net {
 	struct ns_common ns;
 } __core;
 
+struct uts_namespace {
+	struct ns_common ns;
+} __core;
+
+struct ipc_namespace {
+	struct ns_common ns;
+} __core;
+
+struct pid_namespace {
+	struct ns_common ns;
+} __core;
+
+struct time_namespace {
+	struct ns_common ns;
+} __core;
+
+struct cgroup_namespace {
+	struct ns_common ns;
+} __core;
+
+struct user_namespace {
+	struct ns_common ns;
+} __core;
+
 struct nsproxy {
+	struct uts_namespace *uts_ns;
+	struct ipc_namespace *ipc_ns;
 	struct mnt_namespace *mnt_ns;
+	struct pid_namespace *pid_ns_for_children;
 	struct net *net_ns;
+	struct time_namespace *time_ns;
+	struct time_namespace *time_ns_for_children;
+	struct cgroup_namespace *cgroup_ns;
+} __core;
+
+struct cred {
+	struct user_namespace *user_ns;
+} __core;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+} __core;
+
+struct pid {
+	u32 level;
+	struct upid numbers[];
 } __core;
 
 struct kernfs_node {
@@ -211,6 +279,8 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
+	struct cred *cred;
+	struct pid *thread_pid;
 	struct css_set *cgroups;
 	struct bpf_local_storage *bpf_storage;
 } __core;

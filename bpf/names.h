@@ -6,6 +6,7 @@
  * decisions of their own.
  */
 #pragma once
+#include "file.h"
 #include "subtree.h"
 
 /* Rights that a new name must not add. */
@@ -155,6 +156,7 @@ static __always_inline int step(struct act *x, struct move *v)
 {
 	struct scratch *s = x->s;
 	struct dentry *d = v->from;
+	u32 rule;
 
 	if (FRESH(s->step) > NEW_NAME) {
 		choose_kind(v, s);
@@ -174,6 +176,9 @@ static __always_inline int step(struct act *x, struct move *v)
 		choose_kind(v, s);
 	}
 	judge(x, FRESH(s->kind) & (KINDS - 1));
+	rule = reaches_outside(d, 1, 0);
+	if (rule)
+		settle_outside(x, rule);
 	/* The right itself may be there, but not without its conditions. */
 	if (x->d->o.allow && (FRESH(s->step) & ~1) == GAINED)
 		builtin(x, RULE_SUBTREE, 0);

@@ -229,6 +229,12 @@ static __always_inline u32 verdict_of(struct act *x)
 	return verdict;
 }
 
+/* Whether the policy relaxes a built-in denial. */
+static __always_inline int relaxes(struct act *x, u32 bit)
+{
+	return bit < RELAX_NEVER && (x->t->relaxed >> bit & 1);
+}
+
 /* Records the act and gives the hook's return value. */
 static __noinline int finish(struct act *x)
 {

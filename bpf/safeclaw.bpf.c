@@ -15,6 +15,7 @@
  *   mmap_file, file_mprotect   executable mappings of files, shared writable ones
  *   hooks_file.h          all else that changes a file, a name or what is known of them
  *   hooks_builtin.h       mounts, roots, user namespaces, tracing: denied whatever the policy says
+ *   outside.h             files that act on the node, or show it: the same
  *   socket_connect        network.request by address
  *   unix_stream_connect, unix_may_send   unix sockets, judged as files
  *   task_kill, task_setrlimit, task_setscheduler   only within the bound cgroup
@@ -196,6 +197,8 @@ static __noinline int gate_open(struct armed_task *a, struct file *file)
 	r.requested = flags;
 	r.hook = HOOK_FILE_OPEN;
 	r.kind = KIND_READ;
+	r.opens = 1;
+	r.ordinary = ordinary(inode);
 	/* Access mode 3 (neither read nor write) gives a descriptor for ioctl: as read and write. */
 	if ((mode & FMODE_WRITE) || (flags & O_TRUNC) || !(mode & (FMODE_READ | FMODE_WRITE))) {
 		r.kind = KIND_WRITE;

@@ -76,6 +76,14 @@ enum rule {
 	RULE_MESSAGE_QUEUE,
 	RULE_FS_IOCTL,
 	RULE_AGENT_LOSS,
+	RULE_SETNS,
+	RULE_BPFFS,
+	RULE_KERNEL_FILES,
+	RULE_KERNEL_MEMORY,
+	RULE_KERNEL_LOG,
+	RULE_BLOCK_DEVICES,
+	RULE_DEVICES,
+	RULE_MKNOD,
 };
 
 /* Bits of table_header.builtin: built-in denials that a policy relaxes. */
@@ -85,7 +93,14 @@ enum relax {
 	RELAX_CHROOT,
 	RELAX_USERNS,
 	RELAX_PTRACE,
+	RELAX_KERNEL_FILES = 14,
+	RELAX_KERNEL_LOG,
+	RELAX_BLOCK_DEVICES,
+	RELAX_DEVICES,
+	RELAX_MKNOD,
 };
+
+#define RELAX_NEVER 32 /* a bit that no policy has */
 
 /* Class byte at the start of a subject. */
 enum class {
@@ -151,6 +166,7 @@ enum hook {
 	HOOK_PTRACE_ACCESS_CHECK,
 	HOOK_PTRACE_TRACEME,
 	HOOK_BPRM_COMMITTING,
+	HOOK_SYSLOG,
 };
 
 enum event_kind {

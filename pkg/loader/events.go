@@ -99,6 +99,7 @@ var hookNames = map[safeclawHook]string{ //nolint:gosec // no credentials: names
 	safeclawHookHOOK_PTRACE_ACCESS_CHECK: "ptrace_access_check",
 	safeclawHookHOOK_PTRACE_TRACEME:      "ptrace_traceme",
 	safeclawHookHOOK_BPRM_COMMITTING:     "bprm_committing_creds",
+	safeclawHookHOOK_SYSLOG:              "syslog",
 }
 
 var classNames = map[safeclawClass]string{

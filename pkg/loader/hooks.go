@@ -78,6 +78,7 @@ var hooks = []hook{
 	{program: safeclawProgGateUsernsCreate, typ: ebpf.LSM},
 	{program: safeclawProgGatePtraceAccessCheck, typ: ebpf.LSM},
 	{program: safeclawProgGatePtraceTraceme, typ: ebpf.LSM},
+	{program: safeclawProgGateSyslog, typ: ebpf.LSM},
 	{program: safeclawProgNoteMount, typ: ebpf.Tracing},
 	{program: safeclawProgNoteMountFile, typ: ebpf.Tracing},
 	{program: safeclawProgNoteMountStacked, typ: ebpf.Tracing, since: "6.7"}, // mnt_want_write before

@@ -11,6 +11,13 @@ import (
 // enforced are the needs of tables that the BPF programs meet.
 var enforced = []string{"exe", "command"}
 
+// relaxed are the relaxations that the BPF programs know: one of what they do
+// not deny would say something that is not so.
+var relaxed = []string{
+	"mount", "pivot_root", "chroot", "userns", "ptrace",
+	"kernel_files", "kernel_log", "block_devices", "devices", "mknod",
+}
+
 // NotEnforcedError says that a policy relies on parts of the language that the
 // BPF programs of this version do not enforce. It is refused as a whole: half
 // a policy enforces something that nobody wrote.
@@ -25,9 +32,11 @@ func (e *NotEnforcedError) Error() string {
 func Enforceable(t *policy.Tables) error {
 	var unknown []string
 	for _, n := range t.Needs {
-		if !slices.Contains(enforced, n) {
-			unknown = append(unknown, n)
+		name, relaxes := strings.CutPrefix(n, policy.NeedBuiltin)
+		if relaxes && slices.Contains(relaxed, name) || slices.Contains(enforced, n) {
+			continue
 		}
+		unknown = append(unknown, n)
 	}
 	if len(unknown) > 0 {
 		return &NotEnforcedError{Needs: unknown}

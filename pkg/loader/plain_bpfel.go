@@ -79,6 +79,7 @@ const (
 	plainProgGateSbRemount         = "gate_sb_remount"
 	plainProgGateSbUmount          = "gate_sb_umount"
 	plainProgGateSocketConnect     = "gate_socket_connect"
+	plainProgGateSyslog            = "gate_syslog"
 	plainProgGateTaskAlloc         = "gate_task_alloc"
 	plainProgGateTaskFree          = "gate_task_free"
 	plainProgGateTaskKill          = "gate_task_kill"
@@ -189,6 +190,7 @@ type plainProgramSpecs struct {
 	GateSbRemount         *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
 	GateSbUmount          *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
 	GateSocketConnect     *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
+	GateSyslog            *ebpf.ProgramSpec `ebpf:"gate_syslog"`
 	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
 	GateTaskFree          *ebpf.ProgramSpec `ebpf:"gate_task_free"`
 	GateTaskKill          *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
@@ -366,6 +368,7 @@ type plainPrograms struct {
 	GateSbRemount         *ebpf.Program `ebpf:"gate_sb_remount"`
 	GateSbUmount          *ebpf.Program `ebpf:"gate_sb_umount"`
 	GateSocketConnect     *ebpf.Program `ebpf:"gate_socket_connect"`
+	GateSyslog            *ebpf.Program `ebpf:"gate_syslog"`
 	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
 	GateTaskFree          *ebpf.Program `ebpf:"gate_task_free"`
 	GateTaskKill          *ebpf.Program `ebpf:"gate_task_kill"`
@@ -430,6 +433,7 @@ func (p *plainPrograms) Close() error {
 		p.GateSbRemount,
 		p.GateSbUmount,
 		p.GateSocketConnect,
+		p.GateSyslog,
 		p.GateTaskAlloc,
 		p.GateTaskFree,
 		p.GateTaskKill,

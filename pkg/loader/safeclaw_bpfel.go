@@ -296,6 +296,7 @@ const (
 	safeclawHookHOOK_PTRACE_ACCESS_CHECK safeclawHook = 40
 	safeclawHookHOOK_PTRACE_TRACEME      safeclawHook = 41
 	safeclawHookHOOK_BPRM_COMMITTING     safeclawHook = 42
+	safeclawHookHOOK_SYSLOG              safeclawHook = 43
 )
 
 type safeclawKind uint32
@@ -354,6 +355,14 @@ const (
 	safeclawRuleRULE_MESSAGE_QUEUE   safeclawRule = 23
 	safeclawRuleRULE_FS_IOCTL        safeclawRule = 24
 	safeclawRuleRULE_AGENT_LOSS      safeclawRule = 25
+	safeclawRuleRULE_SETNS           safeclawRule = 26
+	safeclawRuleRULE_BPFFS           safeclawRule = 27
+	safeclawRuleRULE_KERNEL_FILES    safeclawRule = 28
+	safeclawRuleRULE_KERNEL_MEMORY   safeclawRule = 29
+	safeclawRuleRULE_KERNEL_LOG      safeclawRule = 30
+	safeclawRuleRULE_BLOCK_DEVICES   safeclawRule = 31
+	safeclawRuleRULE_DEVICES         safeclawRule = 32
+	safeclawRuleRULE_MKNOD           safeclawRule = 33
 )
 
 type safeclawScratch struct {
@@ -542,6 +551,7 @@ const (
 	safeclawProgGateSbRemount         = "gate_sb_remount"
 	safeclawProgGateSbUmount          = "gate_sb_umount"
 	safeclawProgGateSocketConnect     = "gate_socket_connect"
+	safeclawProgGateSyslog            = "gate_syslog"
 	safeclawProgGateTaskAlloc         = "gate_task_alloc"
 	safeclawProgGateTaskKill          = "gate_task_kill"
 	safeclawProgGateTaskPrctl         = "gate_task_prctl"
@@ -651,6 +661,7 @@ type safeclawProgramSpecs struct {
 	GateSbRemount         *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
 	GateSbUmount          *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
 	GateSocketConnect     *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
+	GateSyslog            *ebpf.ProgramSpec `ebpf:"gate_syslog"`
 	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
 	GateTaskKill          *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
 	GateTaskPrctl         *ebpf.ProgramSpec `ebpf:"gate_task_prctl"`
@@ -824,6 +835,7 @@ type safeclawPrograms struct {
 	GateSbRemount         *ebpf.Program `ebpf:"gate_sb_remount"`
 	GateSbUmount          *ebpf.Program `ebpf:"gate_sb_umount"`
 	GateSocketConnect     *ebpf.Program `ebpf:"gate_socket_connect"`
+	GateSyslog            *ebpf.Program `ebpf:"gate_syslog"`
 	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
 	GateTaskKill          *ebpf.Program `ebpf:"gate_task_kill"`
 	GateTaskPrctl         *ebpf.Program `ebpf:"gate_task_prctl"`
@@ -887,6 +899,7 @@ func (p *safeclawPrograms) Close() error {
 		p.GateSbRemount,
 		p.GateSbUmount,
 		p.GateSocketConnect,
+		p.GateSyslog,
 		p.GateTaskAlloc,
 		p.GateTaskKill,
 		p.GateTaskPrctl,

@@ -24,7 +24,11 @@ func BuiltinNames() []string {
 		"netlink",        // netlink besides NETLINK_ROUTE
 		"sctp",           // SCTP
 		"keyrings",       // the kernel's key rings
-		"file_handles",   // open_by_handle_at
+		"kernel_files",   // files that act on the whole node
+		"kernel_log",     // the kernel's log
+		"block_devices",  // raw disks and volumes
+		"devices",        // character devices that not every container has
+		"mknod",          // nodes of devices
 	}
 }
 
@@ -36,6 +40,8 @@ var neverRelaxed = []neverRelax{
 	{"cgroupfs", "a process could leave the cgroup that the policy is bound to"},
 	{"setns", "a process could enter a container that has another policy, or the host"},
 	{"self_protection", "a process could change or stop the agent"},
+	{"bpffs", "a process could change what the kernel enforces"},
+	{"kernel_memory", "a process could read and change all that the kernel holds"},
 	{"kernel_helpers", "the kernel would start programs outside of the container"},
 }
 
@@ -44,6 +50,7 @@ type neverRelax struct{ name, why string }
 // builtin reads {NAME: allow}.
 func (p *parser) builtin(pol *Policy, n *ynode) {
 	pol.given.builtin = true
+	pol.builtinAt = map[string]Place{}
 	names := BuiltinNames()
 	var known []field
 	for _, name := range names {
@@ -51,6 +58,7 @@ func (p *parser) builtin(pol *Policy, n *ynode) {
 			switch s, ok := p.word(n, "builtin "+name); {
 			case ok && s == "allow":
 				pol.Builtin = append(pol.Builtin, name)
+				pol.builtinAt[name] = Place{n.line, n.col}
 			case ok:
 				p.fail(n, fmt.Sprintf("unknown decision %q", s), "write allow to relax the built-in denial, or leave it out")
 			}

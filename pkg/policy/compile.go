@@ -13,6 +13,10 @@ type Options struct {
 	// Floor, if any, is evaluated first: its denies decide, what its audit rules
 	// match is recorded one by one, and its settings cap the policy's.
 	Floor *Policy
+	// AllowedRelaxations names the built-in denials that the operator lets
+	// policies relax; nil means DefaultRelaxations. A policy that relaxes another
+	// one is refused.
+	AllowedRelaxations []string
 }
 
 // Compile turns a policy into tables. The same input gives the same bytes.
@@ -63,6 +67,9 @@ func (v *verdicts) automaton(k Kind) (*dfa, error) {
 	return d.minimize(), nil
 }
 
+// NeedBuiltin begins the need of a relaxed built-in denial; its name follows.
+const NeedBuiltin = "builtin: "
+
 // needs lists the parts of the language that the tables rely on an enforcer to
 // know, beside verdicts on the subjects alone.
 func (s *ruleSet) needs() []string {
@@ -73,13 +80,15 @@ func (s *ruleSet) needs() []string {
 	}{
 		{"exe", len(s.exes.steps) > 0},
 		{"command", len(s.commands.steps) > 0},
-		{"builtin", len(s.pol.Builtin) > 0},
 		{"dns", s.pol.DNS.used()},
 		{"connections: cut", s.pol.Connections == "cut"},
 	} {
 		if n.used {
 			out = append(out, n.name)
 		}
+	}
+	for _, name := range s.pol.Builtin {
+		out = append(out, NeedBuiltin+name)
 	}
 	return out
 }

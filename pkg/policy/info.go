@@ -47,6 +47,14 @@ var fixedRules = []struct {
 	{"builtin/message-queue", "a message queue, which has no path", DecisionDeny},
 	{"builtin/fs-ioctl", "a file system's own command that changes or reaches files past their names", DecisionDeny},
 	{"builtin/agent-loss", "the agent has been dead for too long", DecisionDeny},
+	{"builtin/setns", "a namespace of another process", DecisionDeny},
+	{"builtin/bpffs", "a file system of pinned BPF objects", DecisionDeny},
+	{"builtin/kernel_files", "a file that acts on the whole node, or shows what others do", DecisionDeny},
+	{"builtin/kernel_memory", "the kernel's memory", DecisionDeny},
+	{"builtin/kernel_log", "the kernel's log", DecisionDeny},
+	{"builtin/block_devices", "a disk or volume, past its file system", DecisionDeny},
+	{"builtin/devices", "a device that not every container has", DecisionDeny},
+	{"builtin/mknod", "a new name for a device", DecisionDeny},
 }
 
 func (s *ruleSet) info() []RuleInfo {

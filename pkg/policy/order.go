@@ -61,6 +61,9 @@ func newRuleSet(p *Policy, o Options) (*ruleSet, error) {
 	own.Mode = cmp.Or(o.Mode, p.Mode)
 	own.Baseline = cmp.Or(p.Baseline, o.DefaultBaseline, "image")
 	pol, changes := capped(own, o.Floor)
+	if err := pol.checkRelaxed(o.AllowedRelaxations); err != nil {
+		return nil, err
+	}
 	s := &ruleSet{pol: &pol, baseline: pol.Baseline, observe: pol.Mode == "observe", capped: changes}
 	base, err := baselineRules(s.baseline)
 	if err != nil {

@@ -27,7 +27,8 @@ type Policy struct {
 	DNS           DNS
 	Rules         []Rule
 
-	given given
+	given     given
+	builtinAt map[string]Place // where Builtin is written
 
 	// Baseline files only: programs that start others; the baseline whose rules
 	// follow; and which of those hold on the root file system only.

@@ -64,7 +64,7 @@ type Tables struct {
 	Observe    bool
 	Capped     []string // settings of the policy that the floor changed, in words
 	// Needs lists what an enforcer must know beside verdicts on subjects: "exe",
-	// "command", "builtin", "dns", "connections: cut". One that does not must
+	// "command", "builtin: NAME", "dns", "connections: cut". One that does not must
 	// refuse the tables.
 	Needs []string
 
