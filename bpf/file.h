@@ -84,7 +84,8 @@ static __always_inline u32 relaxed_by(u32 rule)
 	return RELAX_NEVER;
 }
 
-/* A built-in rule against the object decides before its path does. Where it is relaxed, both must allow; that is counted. */
+/* A built-in rule against the object decides before its path does. Where it is relaxed, both must allow; that is
+ * counted. */
 static __noinline int settle_outside(struct act *x, u32 rule)
 {
 	if (!relaxes(x, relaxed_by(rule))) {

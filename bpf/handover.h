@@ -28,7 +28,7 @@ int export_armed(struct bpf_iter__task *ctx)
 			.magic = HANDOVER_MAGIC,
 			.version = HANDOVER_VERSION,
 			.record_size = sizeof(h),
-			.hash_key = { settings.hash_key[0], settings.hash_key[1], settings.hash_key[2] },
+			.hash_key = {settings.hash_key[0], settings.hash_key[1], settings.hash_key[2]},
 		};
 
 		bpf_seq_write(ctx->meta->seq, &head, sizeof(head));

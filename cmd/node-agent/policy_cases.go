@@ -111,7 +111,7 @@ func runCases(name string, stdin io.Reader) (testSuite, error) {
 	if err != nil {
 		return testSuite{}, err
 	}
-	t, err := policy.Compile(p, policy.Options{DefaultBaseline: f.Baseline, Floor: floor})
+	t, err := policy.Compile(p, policy.Options{DefaultBaseline: f.Baseline, Floor: floor, AllowedRelaxations: policy.BuiltinNames()})
 	if err != nil {
 		return testSuite{}, fmt.Errorf("%s: %w", beside(f.Policy), err)
 	}

@@ -12,6 +12,7 @@ import (
 func policyCheckCommand() *cobra.Command {
 	var output *outputFormat
 	var floor string
+	var relaxations func() ([]string, error)
 	c := &cobra.Command{
 		Use:   "check FILE|DIR...",
 		Short: "Check policies, alone or in ConfigMap manifests; - is standard input",
@@ -35,7 +36,11 @@ Exit codes: 0 all good; 2 an error in a policy, no policy at all, or wrong use.`
 			if err != nil {
 				return err
 			}
-			k := checker{stdin: c.InOrStdin(), floor: f}
+			allowed, err := relaxations()
+			if err != nil {
+				return err
+			}
+			k := checker{stdin: c.InOrStdin(), floor: f, relaxations: allowed}
 			if f != nil {
 				k.checkFloor(floor)
 			}
@@ -43,6 +48,7 @@ Exit codes: 0 all good; 2 an error in a policy, no policy at all, or wrong use.`
 		},
 	}
 	c.Flags().StringVar(&floor, "floor", "", "compile each policy under this cluster policy")
+	relaxations = relaxationFlag(c)
 	output = outputFlag(c)
 	return c
 }

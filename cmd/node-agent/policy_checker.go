@@ -16,9 +16,10 @@ import (
 
 // checker checks files and directories.
 type checker struct {
-	stdin   io.Reader
-	floor   *policy.Policy
-	results []checkResult
+	stdin       io.Reader
+	floor       *policy.Policy
+	relaxations []string // that the operator allows
+	results     []checkResult
 }
 
 func (k *checker) run(c *cobra.Command, args []string, output *outputFormat) error {
@@ -118,7 +119,7 @@ func (k *checker) policy(r *checkResult, d policy.Document) {
 	err := d.Err
 	var t *policy.Tables
 	if err == nil {
-		t, err = policy.Compile(d.Policy, policy.Options{Floor: k.floor})
+		t, err = policy.Compile(d.Policy, policy.Options{Floor: k.floor, AllowedRelaxations: k.relaxations})
 	}
 	if err != nil {
 		r.OK = false

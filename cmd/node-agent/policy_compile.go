@@ -18,6 +18,7 @@ func policyCompileCommand() *cobra.Command {
 	var floor, blob string
 	var stats bool
 	var o policy.Options
+	var relaxations func() ([]string, error)
 	c := &cobra.Command{
 		Use:   "compile FILE",
 		Short: "Compile a policy into the kernel's tables, and say what they cost",
@@ -30,6 +31,9 @@ Exit codes: 0 compiled; 2 an error in the policy, too large, or wrong use.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
 			if o.Floor, err = readFloor(floor, c.InOrStdin()); err != nil {
+				return err
+			}
+			if o.AllowedRelaxations, err = relaxations(); err != nil {
 				return err
 			}
 			p, err := readPolicy(args[0], c.InOrStdin())
@@ -56,6 +60,7 @@ Exit codes: 0 compiled; 2 an error in the policy, too large, or wrong use.`,
 	fl.StringVar(&blob, "blob", "", "write the tables to this file, in the form of docs/format/policy.md")
 	fl.StringVar(&floor, "floor", "", "compile under this cluster policy")
 	fl.StringVar(&o.DefaultBaseline, "baseline", "image", "baseline of a policy that names none: image or runtime")
+	relaxations = relaxationFlag(c)
 	output = outputFlag(c)
 	return c
 }

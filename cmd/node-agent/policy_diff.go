@@ -35,11 +35,11 @@ what is recorded; 2 an error in a policy, or wrong use.`,
 			if err != nil {
 				return err
 			}
-			older, err := compilePolicy(c, args[0], policy.Options{Floor: floor})
+			older, err := compilePolicy(c, args[0], policy.Options{Floor: floor, AllowedRelaxations: policy.BuiltinNames()})
 			if err != nil {
 				return err
 			}
-			newer, err := compilePolicy(c, args[1], policy.Options{Floor: floor})
+			newer, err := compilePolicy(c, args[1], policy.Options{Floor: floor, AllowedRelaxations: policy.BuiltinNames()})
 			if err != nil {
 				return err
 			}

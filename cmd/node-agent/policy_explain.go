@@ -18,6 +18,7 @@ type explainFlags struct {
 	policy, floor, exe, args, addr, protocol string
 	port                                     uint16
 	mounted, hostNetwork, all                bool
+	relaxations                              func() ([]string, error)
 	output                                   *outputFormat
 }
 
@@ -51,6 +52,7 @@ Exit codes: 0 allowed; 1 denied; 2 an error in the policy, or wrong use.`,
 	fl.StringVar(&f.protocol, "protocol", "tcp", "network.request: tcp or udp")
 	fl.BoolVar(&f.hostNetwork, "host-network", false, "network.request: the pod shares the node's network")
 	fl.BoolVar(&f.all, "all", false, "list the rules of the baseline that do not match as well")
+	f.relaxations = relaxationFlag(c)
 	f.output = outputFlag(c)
 	_ = c.MarkFlagRequired("policy")
 	return c
@@ -134,6 +136,9 @@ func (f *explainFlags) run(c *cobra.Command, verb, subject string) error {
 		return err
 	}
 	o := policy.Options{Floor: floor}
+	if o.AllowedRelaxations, err = f.relaxations(); err != nil {
+		return err
+	}
 	l, err := compilePolicy(c, f.policy, o)
 	if err != nil {
 		return err

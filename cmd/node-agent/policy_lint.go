@@ -83,7 +83,7 @@ func (f *lintFlags) run(c *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	l, err := compilePolicy(c, file, policy.Options{Floor: floor})
+	l, err := compilePolicy(c, file, policy.Options{Floor: floor, AllowedRelaxations: policy.BuiltinNames()})
 	if err != nil {
 		return err
 	}

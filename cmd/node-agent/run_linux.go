@@ -17,6 +17,7 @@ type runFlags struct {
 	name                               string
 	volumes, env                       []string
 	quiet, detach                      bool
+	relaxations                        func() ([]string, error)
 }
 
 func runCommand() *cobra.Command {
@@ -64,6 +65,7 @@ standard output and error go to a file beside the log, LOG.out.`,
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print neither denials nor the summary")
 	fl.BoolVarP(&f.detach, "detach", "d", false, "return when the program has started: the kernel enforces without this tool, and a process of its own records")
 	fl.StringVar(&f.name, "name", "", "with --detach: name of the run (default: made from the program's)")
+	f.relaxations = relaxationFlag(c)
 	output = outputFlag(c)
 	fl.SetInterspersed(false)
 	_ = c.MarkFlagRequired("policy")
@@ -104,6 +106,9 @@ func (f *runFlags) readPolicy() (agent.RunPolicy, *policy.Tables, error) {
 	p := agent.RunPolicy{Name: f.policy, Source: src, Baseline: "runtime", Mode: f.mode}
 	if f.root != "" {
 		p.Baseline = "image"
+	}
+	if p.Relaxations, err = f.relaxations(); err != nil {
+		return p, nil, err
 	}
 	t, err := p.Compile()
 	if err != nil {

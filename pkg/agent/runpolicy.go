@@ -14,6 +14,9 @@ type RunPolicy struct {
 	Source   []byte
 	Baseline string // of a policy that names none
 	Mode     string // "observe" or "enforce", whatever the policy says itself; empty: as it says
+	// Relaxations are the built-in denials that the policy may relax, as in
+	// policy.Options.
+	Relaxations []string
 }
 
 // Compile makes the tables, and refuses what the kernel cannot enforce.
@@ -22,7 +25,7 @@ func (p RunPolicy) Compile() (*policy.Tables, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := policy.Options{DefaultBaseline: p.Baseline}
+	o := policy.Options{DefaultBaseline: p.Baseline, AllowedRelaxations: p.Relaxations}
 	switch p.Mode {
 	case "":
 	case "observe":

@@ -44,6 +44,8 @@ type RunState struct {
 	Policy   string    `json:"policy"` // its name
 	Baseline string    `json:"baseline"`
 	Mode     string    `json:"mode,omitempty"` // of --mode
+	// Relaxations are of --allow-relaxation.
+	Relaxations []string `json:"relaxations"`
 	// Known once the cgroup is bound, before the program starts.
 	Cgroup   string `json:"cgroup,omitempty"`
 	CgroupID uint64 `json:"cgroup_id,omitempty"`
@@ -267,7 +269,7 @@ func (d *RunDir) policy(s *RunState) (RunPolicy, error) {
 	if err != nil {
 		return RunPolicy{}, &StateError{path, withoutPath(err)}
 	}
-	return RunPolicy{Name: s.Policy, Source: b, Baseline: s.Baseline, Mode: s.Mode}, nil
+	return RunPolicy{Name: s.Policy, Source: b, Baseline: s.Baseline, Mode: s.Mode, Relaxations: s.Relaxations}, nil
 }
 
 // remove removes the directory and gives the lock back.

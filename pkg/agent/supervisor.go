@@ -88,7 +88,7 @@ func (s *supervisor) begin(ctx context.Context) (*child, error) {
 	host, _ := os.Hostname()
 	s.state = &RunState{
 		Name: o.Name, Argv: o.Argv, Root: o.Root, Started: time.Now().UTC(), Log: o.LogDir, Output: o.Output, Node: host,
-		Build: o.Version, Policy: o.Policy.Name, Baseline: o.Policy.Baseline, Mode: o.Policy.Mode,
+		Build: o.Version, Policy: o.Policy.Name, Baseline: o.Policy.Baseline, Mode: o.Policy.Mode, Relaxations: o.Policy.Relaxations,
 	}
 	if err := errors.Join(s.dir.write(policyFile, o.Policy.Source), s.dir.save(s.state)); err != nil {
 		return nil, err

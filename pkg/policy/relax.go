@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // DefaultRelaxations are the built-in denials that policies may relax where the
@@ -18,11 +17,7 @@ func CheckRelaxations(names []string) error {
 			return fmt.Errorf("%q can never be relaxed: %s", name, neverRelaxed[i].why)
 		}
 		if known := BuiltinNames(); !slices.Contains(known, name) {
-			hint := suggest(name, known)
-			if hint == "" {
-				hint = "they are " + strings.Join(known, ", ")
-			}
-			return fmt.Errorf("no built-in denial %q can be relaxed; %s", name, hint)
+			return fmt.Errorf("no built-in denial %q can be relaxed; %s", name, suggest(name, known))
 		}
 	}
 	return nil

@@ -118,7 +118,7 @@ var pathActs = []escape{
 	{id: "P17d", technique: "mknod of a pipe", do: func() error { return unix.Mkfifo(root+"/look/new", 0o644) },
 		hook: "path_mknod", action: "write", subject: "look/new", rule: "default", left: "look/new"},
 	{id: "P17e", technique: "mknod of a device", do: func() error { return unix.Mknod(root+"/look/new", unix.S_IFBLK|0o600, 0x700) },
-		hook: "path_mknod", action: "write", subject: "look/new", rule: "default", left: "look/new"},
+		hook: "path_mknod", action: "write", subject: "look/new", rule: "builtin/mknod", left: "look/new"},
 	{id: "P17f", technique: "symlink", do: func() error { return unix.Symlink("x", root+"/look/new") },
 		hook: "path_symlink", action: "write", subject: "look/new", rule: "default", left: "look/new"},
 	{id: "P17g", technique: "chmod", do: func() error { return unix.Chmod(look, 0o777) },

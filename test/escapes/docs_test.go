@@ -38,9 +38,10 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestComplete: no technique of the list of attacks is left out.
+// TestComplete: no technique of the list of attacks is left out. Those on the
+// agent (A) are shown in other ways too.
 func TestComplete(t *testing.T) {
-	seen := map[string]map[int]bool{"P": {}, "X": {}, "S": {}}
+	seen := map[string]map[int]bool{"P": {}, "X": {}, "S": {}, "A": {}}
 	for _, e := range escapes() {
 		kind, n, _ := e.order()
 		seen[kind][n] = true

@@ -103,7 +103,7 @@ func (l *linter) shadows(r *policy.Rule, actions []policy.Action) []shadow {
 // alone compiles one rule as a policy of its own.
 func (l *linter) alone(r policy.Rule) *policy.Tables {
 	q := *l.policy
-	q.Rules, q.Baseline, q.DefaultAction = []policy.Rule{r}, "none", policy.DecisionDeny
+	q.Rules, q.Baseline, q.DefaultAction, q.Builtin = []policy.Rule{r}, "none", policy.DecisionDeny, nil
 	t, err := policy.Compile(&q, policy.Options{})
 	if err != nil {
 		return nil // what fits in a policy fits alone

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
@@ -16,7 +17,10 @@ func (l *linter) settings() {
 		l.whole(Info, "observe", "mode: observe: denials are recorded and not enforced", "write mode: enforce once the records show no denial of what is needed")
 	}
 	for _, name := range l.policy.Builtin {
-		l.whole(Warning, "builtin-relaxed", fmt.Sprintf("builtin: {%s: allow} opens what is denied to every pod", name),
-			"leave it out unless the program cannot do without")
+		do := "leave it out unless the program cannot do without"
+		if !slices.Contains(policy.DefaultRelaxations(), name) {
+			do += "; the operator must let policies relax it"
+		}
+		l.whole(Warning, "builtin-relaxed", fmt.Sprintf("builtin: {%s: allow} opens what is denied to every pod", name), do)
 	}
 }
