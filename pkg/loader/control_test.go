@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -360,4 +361,139 @@ func TestOpenControl(t *testing.T) {
 	if last, _, err := c.Alive(); err != nil || last == 0 {
 		t.Errorf("last beat %v, error %v", last, err)
 	}
+}
+
+// TestControlAdopted: the last beat and the off switch outlive the agent, and the
+// next agent's first beat ends the denial.
+func TestControlAdopted(t *testing.T) {
+	dir := pinDir(t)
+	f := file(t, t.TempDir(), "f")
+	const most = 3 * time.Second
+	g := agent(t, Options{PinDir: dir, AgentLoss: most})
+	n, err := g.InstallPolicy(compile(t, fmt.Sprintf("version: 1\nbaseline: none\nonAgentLoss: deny\nrules:\n  - {action: file.*, path: {equals: %s}, decision: allow}\n", f)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deny, err := g.InstallPolicy(compile(t, denyAll))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gr, off := newGroup(t, cgroupRoot), newGroup(t, cgroupRoot)
+	bind(t, g, gr, BindAny, n)
+	bind(t, g, off, BindAny, deny)
+	if err := g.Beat(); err != nil {
+		t.Fatal(err)
+	}
+	c, free := startChild(t, gr), startChild(t, off)
+	c.want("ok", "open %s", f)
+	if err := g.Control().Disable(off.id, time.Hour, "before"); err != nil {
+		t.Fatal(err)
+	}
+	closeGate(t, g)
+	time.Sleep(most + 100*time.Millisecond)
+	c.want("EACCES", "open %s", f)
+	free.want("ok", "open %s", f)
+
+	g = agent(t, Options{PinDir: dir, AgentLoss: time.Hour})
+	if g.How() != StartAdopted {
+		t.Fatalf("%v", g.How())
+	}
+	if _, limit, err := g.Control().Alive(); err != nil || limit != time.Hour {
+		t.Errorf("limit %v, error %v", limit, err)
+	}
+	if err := g.Control().begin(most, false); err != nil {
+		t.Fatal(err)
+	}
+	c.want("EACCES", "open %s", f)
+	if err := g.Beat(); err != nil {
+		t.Fatal(err)
+	}
+	c.want("ok", "open %s", f)
+	if got := switches(t, g); len(got) != 1 || got[0].Reason != "before" {
+		t.Errorf("to be recorded: %+v", got)
+	}
+	if err := g.Control().Enable(off.id, ""); err != nil {
+		t.Fatal(err)
+	}
+	free.want("EACCES", "open %s", f)
+}
+
+// TestControlTaken: of two sets of programs the later one takes over beat, off
+// switch and what is not recorded yet, as they are then.
+func TestControlTaken(t *testing.T) {
+	old, now := sharedGate(t).Control(), smallRing.get(t).Control()
+	for _, g := range []*Gate{plain.gate, smallRing.gate} {
+		switches(t, g)
+	}
+	put := func(c *Control, id, since, until uint64) {
+		t.Helper()
+		if err := c.disabled.Put(id, safeclawDisabled{Since: since, Until: until}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(old, 0, 7, 8)
+	put(old, 5, 9, 10)
+	put(now, 5, 1, 2)
+	put(now, 6, 1, 2)
+	if err := old.note(&Switch{When: 3, Cgroup: 5, Reason: "here"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.control.Put(uint32(0), safeclawControl{Beat: 77, Limit: 1}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(old.begin(AgentLoss, true), now.begin(AgentLoss, true)); err != nil {
+			t.Error(err)
+		}
+	})
+	for range 2 {
+		if err := now.take(old); err != nil {
+			t.Fatal(err)
+		}
+		last, limit, err := now.Alive()
+		if err != nil || last != 77 || limit != AgentLoss {
+			t.Errorf("beat %v, limit %v, error %v", last, limit, err)
+		}
+		list, err := now.entries()
+		if want := []Disabled{{0, 7, 8}, {5, 9, 10}}; err != nil || !slices.Equal(list, want) {
+			t.Errorf("off: %v, error %v; want %v", list, err, want)
+		}
+	}
+	if got := switches(t, smallRing.gate); len(got) != 3 || got[0].Reason != "here" || !got[1].Expired || !got[2].Expired {
+		t.Errorf("to be recorded: %+v", got)
+	}
+	switches(t, plain.gate)
+}
+
+// TestAuditLossObserved: of a policy that observes: what its rules deny passes, what
+// cannot be recorded does not. Switched off, that passes as well.
+func TestAuditLossObserved(t *testing.T) {
+	g, _ := smallRing.atRest(t)
+	f := file(t, t.TempDir(), "f")
+	c, gr, _ := gated(t, g, "version: 1\nbaseline: none\nmode: observe\nonAuditLoss: deny\n")
+	drain(t, g)
+	c.want("ok", "open %s", f)
+	ok, denied := c.tally("many 60 %s", f)
+	if ok == 0 || denied == 0 {
+		t.Errorf("%d opens passed, %d did not: want some of each", ok, denied)
+	}
+	es := about(drain(t, g), f)
+	if len(es) != ok+1 {
+		t.Errorf("%d opens succeeded, %d were recorded", ok+1, len(es))
+	}
+	for _, e := range es {
+		if e.Verdict != WouldDeny {
+			t.Errorf("event %+v", *e)
+		}
+	}
+	if err := g.Control().Disable(gr.id, time.Minute, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	if ok, _ := c.tally("many 60 %s", f); ok != 60 {
+		t.Errorf("%d of 60 opens passed while enforcement was off", ok)
+	}
+	if err := g.Control().Enable(gr.id, ""); err != nil {
+		t.Fatal(err)
+	}
+	switches(t, g)
 }
