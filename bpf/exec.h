@@ -110,6 +110,15 @@ static __always_inline u32 pending_command(struct act *x, struct armed_task *a, 
 	return pend;
 }
 
+/*
+ * One act, one record: the script's, which was judged before. But it is the
+ * interpreter that runs, so its name must have been told once: it is counted.
+ */
+static __always_inline void interpreter_allowed(struct act *x)
+{
+	x->d->o.flags |= ROW_COUNT;
+}
+
 static __noinline int gate_exec(struct armed_task *a, struct linux_binprm *bprm)
 {
 	struct file *file = bprm->file;
@@ -139,8 +148,8 @@ static __noinline int gate_exec(struct armed_task *a, struct linux_binprm *bprm)
 			a->pend_flags |= PEND_LAUNCHER;
 		if (!x.d->o.cond)
 			decide_entry(&x, a);
-		/* One act, one record: the script's, which was judged before. */
-		x.d->repeat = x.d->o.allow && bprm->interp != bprm->filename;
+		if (x.d->o.allow && bprm->interp != bprm->filename)
+			interpreter_allowed(&x);
 	}
 	if (!x.d->o.cond)
 		ret = finish(&x);
@@ -191,7 +200,8 @@ static __noinline int judge_running(struct act *x, struct linux_binprm *bprm, st
 	} else {
 		command_settle(x->t, command_of(x->t, x->s->buf, x->d->pos, w, w->name), &x->d->o);
 		decide_entry(x, x->task);
-		x->d->repeat = x->d->o.allow;
+		if (x->d->o.allow)
+			interpreter_allowed(x);
 	}
 	return 0;
 }

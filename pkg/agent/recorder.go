@@ -13,11 +13,6 @@ import (
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
 
-// namesMax bounds each name table of the recorder. A gated process can make
-// new names without end; past the bound a table starts anew, and a counted
-// record whose name was dropped carries the subject's keyed hash alone.
-const namesMax = 1 << 16
-
 // appender is the log as the recorder uses it.
 type appender interface {
 	Append(audit.Record) error
@@ -27,8 +22,8 @@ type appender interface {
 type Recorder struct {
 	log      appender
 	policies map[uint64]applied // by table id
-	exes     map[uint64][]byte  // executable's path by its hash
-	subjects map[uint64][]byte  // subject by its hash
+	exes     *names             // of executables
+	subjects *names
 	// Denied, if set, is called for each denial and would-denial.
 	Denied func(*audit.Decision)
 
@@ -46,7 +41,7 @@ type applied struct {
 // NewRecorder returns a recorder that appends to log.
 func NewRecorder(log appender) *Recorder {
 	return &Recorder{
-		log: log, policies: map[uint64]applied{}, exes: map[uint64][]byte{}, subjects: map[uint64][]byte{},
+		log: log, policies: map[uint64]applied{}, exes: newNames(), subjects: newNames(),
 		seen: map[uint32]*sequence{}, lost: map[uint32][]audit.SeqRange{}, restart: map[uint32]uint64{},
 	}
 }
@@ -90,11 +85,14 @@ func actionName(kind uint8) string {
 	return "unknown"
 }
 
-func remember(m map[uint64][]byte, id uint64, name []byte) {
-	if len(m) >= namesMax {
-		clear(m)
+// exe is the path of an executable; of one whose name is not known its hash, and
+// nil where there is none: the task was armed while it ran.
+func (r *Recorder) exe(id uint64) []byte {
+	name := r.exes.get(id)
+	if name == nil && id != 0 {
+		return fmt.Appendf(nil, "executable #%016x", id)
 	}
-	m[id] = name
+	return name
 }
 
 // From tells the counters of programs that were loaded earlier: what they
@@ -124,10 +122,10 @@ func (r *Recorder) Event(e *loader.Event) error {
 	d := r.decision(e)
 	if len(e.Subject) > 0 {
 		if e.Verdict == loader.Allow && e.SubjectID != 0 {
-			remember(r.subjects, e.SubjectID, e.Subject)
+			r.subjects.put(e.SubjectID, e.Subject)
 		}
-		if e.Hook == "bprm_check_security" && e.Verdict != loader.Deny {
-			remember(r.exes, e.SubjectID, e.Subject)
+		if (e.Hook == "bprm_check_security" || e.Hook == "bprm_committed_creds") && e.Verdict != loader.Deny {
+			r.exes.put(e.SubjectID, e.Subject)
 		}
 	}
 	if r.Denied != nil && (d.Verdict == audit.Deny || d.Verdict == audit.WouldDeny) {
@@ -159,7 +157,7 @@ func (r *Recorder) decision(e *loader.Event) *audit.Decision {
 		Subject: e.Subject, Class: e.Class, Errno: uint16(-e.Errno), CgroupID: e.Cgroup, RuleNumber: uint32(e.Rule),
 		Process: audit.Process{
 			PID: e.PID, TID: e.TID, StartTime: uint64(e.StartTime), UID: e.UID, GID: e.GID,
-			Comm: []byte(e.Comm), Exe: r.exes[e.ExeID],
+			Comm: []byte(e.Comm), Exe: r.exe(e.ExeID),
 		},
 		Parent: audit.Parent{PID: e.Parent.PID, StartTime: uint64(e.Parent.StartTime), Comm: []byte(e.Parent.Comm)},
 	}
@@ -222,8 +220,8 @@ func (r *Recorder) Counted(cs []loader.Counted) error {
 		rec := &audit.Counted{Count: c.Count, First: uint64(c.First), Last: uint64(c.Last)}
 		rec.Decision = audit.Decision{
 			Verdict: audit.Allow, Action: actionName(c.Action), Hook: c.Hook, Class: c.Class,
-			Subject: r.subjects[c.SubjectID], RuleNumber: uint32(c.Rule), CgroupID: c.Cgroup,
-			Process: audit.Process{Exe: r.exes[c.ExeID]},
+			Subject: r.subjects.get(c.SubjectID), RuleNumber: uint32(c.Rule), CgroupID: c.Cgroup,
+			Process: audit.Process{Exe: r.exe(c.ExeID)},
 		}
 		if rec.Subject == nil {
 			rec.Subject = fmt.Appendf(nil, "subject #%016x", c.SubjectID)

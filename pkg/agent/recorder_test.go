@@ -138,7 +138,7 @@ func TestRecorderDecision(t *testing.T) {
 		{"write", func(e *loader.Event) { e.Action = 1 }, func(d *audit.Decision) bool { return d.Action == "file.write" }},
 		{"map", func(e *loader.Event) { e.Action = 4 }, func(d *audit.Decision) bool { return d.Action == "process.exec" }},
 		{"action of a later version", func(e *loader.Event) { e.Action = 200 }, func(d *audit.Decision) bool { return d.Action == "unknown" }},
-		{"unknown executable", func(e *loader.Event) { e.ExeID = 0xbad }, func(d *audit.Decision) bool { return d.Process.Exe == nil }},
+		{"unknown executable", func(e *loader.Event) { e.ExeID = 0xbad }, func(d *audit.Decision) bool { return string(d.Process.Exe) == "executable #0000000000000bad" }},
 		{"connect", func(e *loader.Event) {
 			e.Action, e.Rule, e.Subject, e.Address, e.Protocol = 6, rule("net"), nil, netip.MustParseAddrPort("10.1.2.3:443"), 6
 		}, func(d *audit.Decision) bool {
@@ -171,7 +171,7 @@ func TestRecorderDecision(t *testing.T) {
 	event(func(e *loader.Event) {
 		e.Action, e.Hook, e.Subject, e.SubjectID, e.Verdict = 3, "bprm_check_security", []byte("/bin/evil"), 0xf, loader.Deny
 	})
-	if d := event(func(e *loader.Event) { e.ExeID = 0xf }); d.Process.Exe != nil {
+	if d := event(func(e *loader.Event) { e.ExeID = 0xf }); string(d.Process.Exe) != "executable #000000000000000f" {
 		t.Errorf("a denied exec became the executable %q", d.Process.Exe)
 	}
 }
@@ -216,10 +216,11 @@ func TestRecorderNamesAreBounded(t *testing.T) {
 		}
 		log.records = log.records[:0]
 	}
-	if len(r.subjects) > namesMax || len(r.exes) > namesMax {
-		t.Errorf("%d subjects, %d executables, at most %d", len(r.subjects), len(r.exes), namesMax)
+	size := func(n *names) int { return len(n.recent) + len(n.older) }
+	if size(r.subjects) > namesMax || size(r.exes) > namesMax {
+		t.Errorf("%d subjects, %d executables, at most %d", size(r.subjects), size(r.exes), namesMax)
 	}
-	if string(r.subjects[namesMax+10]) != fmt.Sprintf("/data/%d", namesMax+9) {
+	if string(r.subjects.get(namesMax + 10)) != fmt.Sprintf("/data/%d", namesMax+9) {
 		t.Error("the newest name is missing")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,7 +25,8 @@ func execs(es []*Event) []*Event {
 }
 
 // TestScriptRecord: a script and its interpreter are both judged, and an exec
-// that both may is one record, of the script.
+// that both may is one record, of the script; the interpreter is counted, so that
+// its name is told as well: the process is known by it from then on.
 func TestScriptRecord(t *testing.T) {
 	g := sharedGate(t)
 	dir := t.TempDir()
@@ -48,10 +50,25 @@ func TestScriptRecord(t *testing.T) {
 	bind(t, g, gr, BindAny, n)
 	c := startChild(t, gr)
 	drain(t, g)
-	c.want("ok", "exec %s", script)
-	es := execs(drain(t, g))
-	if one(t, es, tb, script, "scripts", Allow); len(es) != 1 {
-		t.Errorf("one exec, and records%s", list(es))
+	if _, err := g.DrainCounted(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		c.want("ok", "exec %s", script)
+		es := execs(drain(t, g))
+		one(t, es, tb, script, "scripts", Allow)
+		if i == 0 {
+			one(t, es, tb, busybox, "box", Allow)
+		} else if len(es) != 1 {
+			t.Errorf("one exec, and records%s", list(es))
+		}
+	}
+	counted, err := g.DrainCounted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(counted, func(k Counted) bool { return k.Cgroup == gr.id && k.Hook == "bprm_check_security" && k.Count == 2 }) {
+		t.Errorf("the interpreter ran three times: %+v", counted)
 	}
 	c.want("EACCES", "exec %s", other)
 	if es := execs(drain(t, g)); len(es) != 2 || es[1].Verdict != Deny || string(es[1].Subject) != denied {
@@ -64,7 +81,7 @@ func TestScriptRecord(t *testing.T) {
 	c = startChild(t, gr)
 	drain(t, g)
 	c.want("ok", "exec %s", other)
-	es = execs(drain(t, g))
+	es := execs(drain(t, g))
 	one(t, es, tb, other, "scripts", Allow)
 	one(t, es, tb, denied, "default", WouldDeny)
 }
