@@ -59,6 +59,8 @@ func act(w []string) int {
 		}
 	case "canary": // tries what is denied and what is allowed until a file is there
 		return canaryAct(w[1], w[2], w[3])
+	case "watch": // prints D when a file is denied from then on, A when it is allowed
+		return watchAct(w[1], w[2])
 	case "leave": // ends and leaves a process in a session of its own
 		fmt.Println("ready")
 		spawn(w[1], true)
@@ -91,6 +93,24 @@ func canaryAct(denied, allowed, stop string) int {
 			return 0
 		}
 		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func watchAct(name, stop string) int {
+	for last := ""; ; time.Sleep(2 * time.Millisecond) {
+		now := "D"
+		if fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+			unix.Close(fd)
+			now = "A"
+		}
+		if now != last {
+			fmt.Print(now)
+			last = now
+		}
+		var st unix.Stat_t
+		if unix.Stat(stop, &st) == nil {
+			return 0
+		}
 	}
 }
 

@@ -161,8 +161,8 @@ func (p *place) verify(code int) report {
 
 // record is a line of the log.
 type record struct {
-	Kind, Verdict, Action, Subject, Rule, Hook string
-	Adopted                                    bool
+	Kind, Verdict, Action, Subject, Rule, Hook, Reason string
+	Adopted                                            bool
 }
 
 func (p *place) records() []record {
