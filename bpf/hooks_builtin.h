@@ -22,13 +22,15 @@ static __always_inline void decide_builtin(struct act *x, u32 rule, u32 bit)
 	x->d->o.flags = bit < RELAX_NEVER ? ROW_COUNT : ROW_NEVER;
 }
 
-static __noinline int gate_builtin(struct armed_task *a, u32 hook, u32 rule, u32 bit)
+/* Requested is what the record says of the act beside its rule. */
+static __noinline int gate_requested(struct armed_task *a, u32 hook, u32 rule, u32 bit, u32 requested)
 {
 	struct act x;
 	int ret;
 
 	if (!act_begin(&x, a, KIND_SYSTEM, hook))
 		return -EACCES;
+	x.d->requested = requested;
 	tables_known(x.t);
 	decide_builtin(&x, rule, bit);
 	ret = finish(&x);
@@ -36,6 +38,11 @@ static __noinline int gate_builtin(struct armed_task *a, u32 hook, u32 rule, u32
 	if (ret)
 		return -EACCES;
 	return 0;
+}
+
+static __always_inline int gate_builtin(struct armed_task *a, u32 hook, u32 rule, u32 bit)
+{
+	return gate_requested(a, hook, rule, bit, 0);
 }
 
 /* PR_SET_MM changes what /proc says that a process executes, and where its arguments are. */

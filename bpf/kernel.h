@@ -33,8 +33,22 @@
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
+#define AF_NETLINK 16
+#define AF_PACKET 17
+#define AF_ALG 38
+#define AF_VSOCK 40
+#define AF_XDP 44
+#define SOCK_STREAM 1 /* include/linux/net.h */
+#define SOCK_DGRAM 2
+#define SOCK_RAW 3
+#define SOCK_SEQPACKET 5
+#define NETLINK_ROUTE 0 /* include/uapi/linux/netlink.h */
+#define NETLINK_AUDIT 9
 #define IPPROTO_TCP 6 /* include/uapi/linux/in.h */
 #define IPPROTO_UDP 17
+#define IPPROTO_ICMP 1
+#define IPPROTO_ICMPV6 58
+#define IPPROTO_SCTP 132
 #define IPPROTO_MPTCP 262
 #define SB_I_NOEXEC 2		    /* include/linux/fs.h: nothing on it is ever executed */
 #define MQUEUE_MAGIC 0x19800202	    /* ipc/mqueue.c */
@@ -86,6 +100,12 @@
 #define BTRFS_IOCTL_MAGIC 0x94			/* include/uapi/linux/btrfs.h; FICLONE and the like too */
 #define PTRACE_MODE_ATTACH 2			/* include/linux/ptrace.h */
 #define PTRACE_MODE_NOAUDIT 4
+#define READING_UNKNOWN 0 /* include/linux/kernel_read_file.h; LOADING_... are the same numbers */
+#define READING_FIRMWARE 1
+#define READING_KEXEC_IMAGE 3
+#define READING_KEXEC_INITRAMFS 4
+#define KEY_NEED_VIEW 1 /* include/linux/key.h */
+#define S_IFSOCK 0140000
 #define FAT_IOCTL_SET_ATTRIBUTES 0x40047211 /* include/uapi/linux/msdos_fs.h */
 
 struct qstr {
@@ -204,6 +224,7 @@ struct cgroup_namespace {
 } __core;
 
 struct user_namespace {
+	int level;
 	struct ns_common ns;
 } __core;
 
@@ -309,10 +330,48 @@ struct sock_common {
 	possible_net_t skc_net;
 } __core;
 
+enum lockdown_reason {
+	LOCKDOWN_DEBUGFS = 15,
+	LOCKDOWN_KPROBES = 22,
+	LOCKDOWN_BPF_READ_KERNEL,
+	LOCKDOWN_PERF = 25,
+	LOCKDOWN_TRACEFS,
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+} __core;
+
 struct sock {
 	struct sock_common __sk_common;
 	u16 sk_type;
 	u16 sk_protocol;
+	struct sock_cgroup_data sk_cgrp_data;
+} __core;
+
+/* The connection that subflows belong to. */
+struct mptcp_sock {
+	struct sock *first;
+} __core;
+
+struct io_uring_cmd {
+	struct file *file;
+} __core;
+
+struct keyring_index_key {
+	const char *description;
+} __core;
+
+struct key {
+	int serial;
+	struct keyring_index_key index_key;
+} __core;
+
+/* Of x86-64. */
+struct pt_regs {
+	unsigned long bx;
+	unsigned long di;
+	unsigned long orig_ax;
 } __core;
 
 struct unix_sock {

@@ -2,9 +2,11 @@
 /*
  * Network: connect by address. The subject is 20 bytes: class, address (IPv4
  * mapped), protocol, port. A rule by name never matches an address here; names
- * need the DNS programs. Families and protocols without a verb are denied.
+ * need the DNS programs. Families and protocols without a verb are denied, unless
+ * the policy relaxes them; then their addresses are not judged.
  */
 #pragma once
+#include "families.h"
 #include "file.h"
 
 #define ADDR_SUBJECT 20
@@ -56,16 +58,19 @@ static __always_inline int subject_addr(struct act *x, struct sock *sk, struct s
 
 static __noinline int gate_connect(struct armed_task *a, struct sock *sk, struct sockaddr *address, int len)
 {
+	u32 kind = socket_kind(sk->__sk_common.skc_family, sk->sk_type, sk->sk_protocol);
 	struct act x;
 	int ret;
 
 	if (!act_begin(&x, a, KIND_ADDR, HOOK_SOCKET_CONNECT))
 		return -EACCES;
 	x.d->requested = sk->__sk_common.skc_family;
-	if (!subject_addr(&x, sk, address, len))
-		builtin(&x, RULE_SOCKET_FAMILY, 0);
-	else if (!match(x.t, x.s, x.d->pos, KIND_ADDR, &x.d->o))
+	if (kind != SOCKET_LISTED || !subject_addr(&x, sk, address, len)) {
+		builtin(&x, RULE_SOCKET_FAMILY, kind < RELAX_NEVER && tables_known(x.t) && relaxes(&x, kind));
+		x.d->o.flags = ROW_COUNT;
+	} else if (!match(x.t, x.s, x.d->pos, KIND_ADDR, &x.d->o)) {
 		builtin(&x, RULE_NO_POLICY, 0);
+	}
 	ret = finish(&x);
 	scratch_release(x.s);
 	if (ret)

@@ -18,7 +18,10 @@
  *   outside.h             files that act on the node, or show it: the same
  *   socket_connect        network.request by address
  *   unix_stream_connect, unix_may_send   unix sockets, judged as files
- *   task_kill, task_setrlimit, task_setscheduler   only within the bound cgroup
+ *   hooks_system.h        bpf, perf, modules, kexec and the node's own state
+ *   hooks_socket.h        families of sockets, subflows of MPTCP
+ *   hooks_uring.h, hooks_key.h   what io_uring and key rings would lend
+ *   hooks_outward.h       signals, limits and schedulings: only within the bound cgroup
  *   cgroup_mkdir          a child cgroup inherits its parent's binding
  *   iter/task             arms what already runs in a cgroup when it is bound;
  *                         lists what is still armed when a run ends
@@ -37,6 +40,11 @@
 #include "handover.h"
 #include "hooks_builtin.h"
 #include "hooks_file.h"
+#include "hooks_key.h"
+#include "hooks_outward.h"
+#include "hooks_socket.h"
+#include "hooks_system.h"
+#include "hooks_uring.h"
 #include "inherit.h"
 #include "net.h"
 
@@ -318,6 +326,10 @@ int gate_socket_connect(u64 *ctx)
 	/* Judged where the peer is known: unix_stream_connect, unix_may_send. */
 	if (sk->__sk_common.skc_family == AF_UNIX)
 		return 0;
+	/* The peer is the kernel, or a socket of the same kind. */
+	if (sk->__sk_common.skc_family == AF_NETLINK &&
+	    socket_kind(AF_NETLINK, sk->sk_type, sk->sk_protocol) == SOCKET_LISTED)
+		return 0;
 	/* AF_UNSPEC dissolves an association. */
 	if ((int)ctx[2] >= 2 && address->sa_family == AF_UNSPEC &&
 	    (sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6))
@@ -348,44 +360,6 @@ int gate_unix_may_send(u64 *ctx)
 	if (!sk)
 		return -EACCES;
 	return gate_unix_peer(a, sk, HOOK_UNIX_MAY_SEND);
-}
-
-/*
- * What an armed task does to another one: allowed within its bound cgroup, so
- * that it can neither end the agent and its guard nor reach other pods.
- */
-static __always_inline int gate_outward(struct task_struct *target)
-{
-	struct armed_task *a = armed_self(), *b;
-
-	if (likely(!a))
-		return 0;
-	b = task_record(target, 0);
-	if (b && (b->flags & ARMED) && b->cgroup == a->cgroup)
-		return 0;
-	count_stat(outward);
-	return -EACCES;
-}
-
-SEC("lsm/task_kill")
-int gate_task_kill(u64 *ctx)
-{
-	/* Signal 0 only asks whether the target is there. */
-	if ((int)ctx[2] == 0)
-		return 0;
-	return gate_outward((void *)ctx[0]);
-}
-
-SEC("lsm/task_setrlimit")
-int gate_task_setrlimit(u64 *ctx)
-{
-	return gate_outward((void *)ctx[0]);
-}
-
-SEC("lsm/task_setscheduler")
-int gate_task_setscheduler(u64 *ctx)
-{
-	return gate_outward((void *)ctx[0]);
 }
 
 /* Runs in mkdir's caller, before the directory can be used. */

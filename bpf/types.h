@@ -84,6 +84,14 @@ enum rule {
 	RULE_BLOCK_DEVICES,
 	RULE_DEVICES,
 	RULE_MKNOD,
+	RULE_BPF,
+	RULE_PERF,
+	RULE_MODULES,
+	RULE_KEXEC,
+	RULE_SYSTEM,
+	RULE_IO_URING,
+	RULE_KEYRINGS,
+	RULE_SIGNAL,
 };
 
 /* Bits of table_header.builtin: built-in denials that a policy relaxes. */
@@ -93,6 +101,15 @@ enum relax {
 	RELAX_CHROOT,
 	RELAX_USERNS,
 	RELAX_PTRACE,
+	RELAX_PERF,
+	RELAX_IO_URING,
+	RELAX_RAW_SOCKETS,
+	RELAX_PACKET_SOCKETS,
+	RELAX_VSOCK,
+	RELAX_AF_ALG,
+	RELAX_NETLINK,
+	RELAX_SCTP,
+	RELAX_KEYRINGS,
 	RELAX_KERNEL_FILES = 14,
 	RELAX_KERNEL_LOG,
 	RELAX_BLOCK_DEVICES,
@@ -167,6 +184,22 @@ enum hook {
 	HOOK_PTRACE_TRACEME,
 	HOOK_BPRM_COMMITTING,
 	HOOK_SYSLOG,
+	HOOK_BPF,
+	HOOK_PERF_EVENT_OPEN,
+	HOOK_KERNEL_LOAD_DATA,
+	HOOK_KERNEL_READ_FILE,
+	HOOK_LOCKED_DOWN,
+	HOOK_SETTIME,
+	HOOK_SOCKET_CREATE,
+	HOOK_MPTCP_ADD_SUBFLOW,
+	HOOK_URING_CMD,
+	HOOK_URING_OVERRIDE_CREDS,
+	HOOK_KEY_PERMISSION,
+	HOOK_TASK_KILL,
+	HOOK_TASK_SETRLIMIT,
+	HOOK_TASK_SETSCHEDULER,
+	HOOK_TASK_SETNICE,
+	HOOK_TASK_SETIOPRIO,
 };
 
 enum event_kind {
@@ -417,7 +450,7 @@ struct event {
 	u16 subject_len;
 	u8 class;
 	u8 flags;      /* ARMED... of the task, low bits */
-	u32 requested; /* open: f_flags; mmap: prot; else 0 */
+	u32 requested; /* open: f_flags; mmap: prot; else what the hook says of the act, or 0 */
 };
 
 /* A scratch slot: claimed by compare-and-swap on busy, released on every way out. */

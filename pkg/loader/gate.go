@@ -111,6 +111,9 @@ func Load(ctx context.Context, o Options) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := setSubflows(spec); err != nil {
+		return nil, err
+	}
 	g := &Gate{variant: obj.name, hooks: chosen, log: o.Logger, slots: map[uint32]*slot{}, countedSpec: spec.Maps[safeclawMapCounted].InnerMap.Copy()}
 	if o.PinDir != "" {
 		err = g.open(ctx, obj, spec, o)

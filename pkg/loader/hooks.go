@@ -17,6 +17,9 @@ type hook struct {
 	// since is the kernel version from which on there is such a hook; before it
 	// another hook covers the act. Empty: without it nothing is enforced.
 	since string
+	// option, if not empty, is the kernel's configuration without which it has
+	// neither the hook nor what it is for.
+	option string
 	// arguments, if not 0, is how many the kernel's hook takes where this
 	// variant of the program is the right one.
 	arguments int
@@ -68,6 +71,19 @@ var hooks = []hook{
 	{program: safeclawProgGateTaskKill, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskSetrlimit, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskSetscheduler, typ: ebpf.LSM},
+	{program: safeclawProgGateTaskSetnice, typ: ebpf.LSM},
+	{program: safeclawProgGateTaskSetioprio, typ: ebpf.LSM},
+	{program: safeclawProgGateBpf, typ: ebpf.LSM},
+	{program: safeclawProgGatePerfEventOpen, typ: ebpf.LSM, option: "CONFIG_PERF_EVENTS"},
+	{program: safeclawProgGateKernelLoadData, typ: ebpf.LSM},
+	{program: safeclawProgGateKernelReadFile, typ: ebpf.LSM},
+	{program: safeclawProgGateLockedDown, typ: ebpf.LSM},
+	{program: safeclawProgGateSettime, typ: ebpf.LSM},
+	{program: safeclawProgGateSocketCreate, typ: ebpf.LSM},
+	{program: safeclawProgGateMptcpAddSubflow, typ: ebpf.LSM, since: "6.5", field: [2]string{"mptcp_sock", "first"}}, // socket_create before
+	{program: safeclawProgGateUringCmd, typ: ebpf.LSM, option: "CONFIG_IO_URING"},
+	{program: safeclawProgGateUringOverrideCreds, typ: ebpf.LSM, option: "CONFIG_IO_URING"},
+	{program: safeclawProgGateKeyPermission, typ: ebpf.LSM, option: "CONFIG_KEYS"},
 	{program: safeclawProgGateSbMount, typ: ebpf.LSM},
 	{program: safeclawProgGateSbUmount, typ: ebpf.LSM},
 	{program: safeclawProgGateSbKernMount, typ: ebpf.LSM},
@@ -107,7 +123,7 @@ func chooseHooks(variant Variant, spec *ebpf.CollectionSpec, kernel kernelTypes)
 		if name := attachFunction(p); name != "" {
 			n, err := functionArguments(kernel, name)
 			switch {
-			case errors.Is(err, btf.ErrNotFound) && h.since == "":
+			case errors.Is(err, btf.ErrNotFound) && h.since == "" && h.option == "":
 				return nil, &UnsupportedError{What: "the kernel has no hook " + p.AttachTo,
 					Do: "use a kernel built with CONFIG_SECURITY_PATH=y and CONFIG_BPF_LSM=y", Err: err}
 			case errors.Is(err, btf.ErrNotFound), err == nil && h.arguments != 0 && h.arguments != n:
@@ -128,6 +144,19 @@ func chooseHooks(variant Variant, spec *ebpf.CollectionSpec, kernel kernelTypes)
 		out = append(out, h)
 	}
 	return out, everyHook(spec, out)
+}
+
+// setSubflows tells the programs whether what a connection of MPTCP adds to
+// itself is seen; where it is not, they deny MPTCP.
+func setSubflows(spec *ebpf.CollectionSpec) error {
+	var seen uint32
+	if spec.Programs[safeclawProgGateMptcpAddSubflow] != nil {
+		seen = 1
+	}
+	if err := spec.Variables[safeclawVarSubflowsSeen].Set(seen); err != nil {
+		return fmt.Errorf("set constants: %w", err)
+	}
+	return nil
 }
 
 // lacking names the hooks that the running kernel does not have and that other
@@ -172,7 +201,9 @@ func hasField(kernel kernelTypes, field [2]string) (bool, error) {
 		return true, nil
 	}
 	var s *btf.Struct
-	if err := kernel.TypeByName(field[0], &s); err != nil {
+	if err := kernel.TypeByName(field[0], &s); errors.Is(err, btf.ErrNotFound) {
+		return false, nil
+	} else if err != nil {
 		return false, fmt.Errorf("look up the kernel's %s: %w", field[0], err)
 	}
 	return slices.ContainsFunc(s.Members, func(m btf.Member) bool { return m.Name == field[1] }), nil

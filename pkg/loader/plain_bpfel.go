@@ -16,91 +16,105 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	plainMapArmedTasks             = "armed_tasks"
-	plainMapBindings               = "bindings"
-	plainMapCommands               = "commands"
-	plainMapControl                = "control"
-	plainMapCounted                = "counted"
-	plainMapDisabled               = "disabled"
-	plainMapEvents                 = "events"
-	plainMapHanded                 = "handed"
-	plainMapMaybeArmed             = "maybe_armed"
-	plainMapMaybeBound             = "maybe_bound"
-	plainMapPlaces                 = "places"
-	plainMapPoliciesLarge          = "policies_large"
-	plainMapPoliciesSmall          = "policies_small"
-	plainMapRuleCounts             = "rule_counts"
-	plainMapScratch                = "scratch"
-	plainMapStats                  = "stats"
-	plainMapSwitches               = "switches"
-	plainMapWords                  = "words"
-	plainProgArmExisting           = "arm_existing"
-	plainProgArmForked             = "arm_forked"
-	plainProgDisarm                = "disarm"
-	plainProgExportArmed           = "export_armed"
-	plainProgFindHostRoot          = "find_host_root"
-	plainProgForgetBinding         = "forget_binding"
-	plainProgGateBprmCheck         = "gate_bprm_check"
-	plainProgGateBprmCommitted     = "gate_bprm_committed"
-	plainProgGateBprmCommitting    = "gate_bprm_committing"
-	plainProgGateBprmCreds         = "gate_bprm_creds"
-	plainProgGateFileIoctl         = "gate_file_ioctl"
-	plainProgGateFileIoctlCompat   = "gate_file_ioctl_compat"
-	plainProgGateFileMprotect      = "gate_file_mprotect"
-	plainProgGateFileOpen          = "gate_file_open"
-	plainProgGateFileReceive       = "gate_file_receive"
-	plainProgGateFileTruncate      = "gate_file_truncate"
-	plainProgGateInodeFileSetattr  = "gate_inode_file_setattr"
-	plainProgGateInodeRemoveAcl    = "gate_inode_remove_acl"
-	plainProgGateInodeRemovexattr  = "gate_inode_removexattr"
-	plainProgGateInodeSetAcl       = "gate_inode_set_acl"
-	plainProgGateInodeSetattr      = "gate_inode_setattr"
-	plainProgGateInodeSetattr2     = "gate_inode_setattr2"
-	plainProgGateInodeSetxattr     = "gate_inode_setxattr"
-	plainProgGateMmapFile          = "gate_mmap_file"
-	plainProgGateMoveMount         = "gate_move_mount"
-	plainProgGatePathChmod         = "gate_path_chmod"
-	plainProgGatePathChown         = "gate_path_chown"
-	plainProgGatePathChroot        = "gate_path_chroot"
-	plainProgGatePathLink          = "gate_path_link"
-	plainProgGatePathMkdir         = "gate_path_mkdir"
-	plainProgGatePathMknod         = "gate_path_mknod"
-	plainProgGatePathNotify        = "gate_path_notify"
-	plainProgGatePathRename        = "gate_path_rename"
-	plainProgGatePathRmdir         = "gate_path_rmdir"
-	plainProgGatePathSymlink       = "gate_path_symlink"
-	plainProgGatePathTruncate      = "gate_path_truncate"
-	plainProgGatePathUnlink        = "gate_path_unlink"
-	plainProgGatePtraceAccessCheck = "gate_ptrace_access_check"
-	plainProgGatePtraceTraceme     = "gate_ptrace_traceme"
-	plainProgGateSbKernMount       = "gate_sb_kern_mount"
-	plainProgGateSbMount           = "gate_sb_mount"
-	plainProgGateSbPivotroot       = "gate_sb_pivotroot"
-	plainProgGateSbRemount         = "gate_sb_remount"
-	plainProgGateSbUmount          = "gate_sb_umount"
-	plainProgGateSocketConnect     = "gate_socket_connect"
-	plainProgGateSyslog            = "gate_syslog"
-	plainProgGateTaskAlloc         = "gate_task_alloc"
-	plainProgGateTaskFree          = "gate_task_free"
-	plainProgGateTaskKill          = "gate_task_kill"
-	plainProgGateTaskPrctl         = "gate_task_prctl"
-	plainProgGateTaskSetrlimit     = "gate_task_setrlimit"
-	plainProgGateTaskSetscheduler  = "gate_task_setscheduler"
-	plainProgGateUnixMaySend       = "gate_unix_may_send"
-	plainProgGateUnixStreamConnect = "gate_unix_stream_connect"
-	plainProgGateUsernsCreate      = "gate_userns_create"
-	plainProgImportArmed           = "import_armed"
-	plainProgInheritBinding        = "inherit_binding"
-	plainProgListArmed             = "list_armed"
-	plainProgNoteMount             = "note_mount"
-	plainProgNoteMountFile         = "note_mount_file"
-	plainProgNoteMountStacked      = "note_mount_stacked"
-	plainVarAbi                    = "abi"
-	plainVarBindingsOverflowed     = "bindings_overflowed"
-	plainVarHostRoot               = "host_root"
-	plainVarHostRootFd             = "host_root_fd"
-	plainVarSettings               = "settings"
-	plainVarSurvivorsOf            = "survivors_of"
+	plainMapArmedTasks              = "armed_tasks"
+	plainMapBindings                = "bindings"
+	plainMapCommands                = "commands"
+	plainMapControl                 = "control"
+	plainMapCounted                 = "counted"
+	plainMapDisabled                = "disabled"
+	plainMapEvents                  = "events"
+	plainMapHanded                  = "handed"
+	plainMapMaybeArmed              = "maybe_armed"
+	plainMapMaybeBound              = "maybe_bound"
+	plainMapPlaces                  = "places"
+	plainMapPoliciesLarge           = "policies_large"
+	plainMapPoliciesSmall           = "policies_small"
+	plainMapRuleCounts              = "rule_counts"
+	plainMapScratch                 = "scratch"
+	plainMapStats                   = "stats"
+	plainMapSwitches                = "switches"
+	plainMapWords                   = "words"
+	plainProgArmExisting            = "arm_existing"
+	plainProgArmForked              = "arm_forked"
+	plainProgDisarm                 = "disarm"
+	plainProgExportArmed            = "export_armed"
+	plainProgFindHostRoot           = "find_host_root"
+	plainProgForgetBinding          = "forget_binding"
+	plainProgGateBpf                = "gate_bpf"
+	plainProgGateBprmCheck          = "gate_bprm_check"
+	plainProgGateBprmCommitted      = "gate_bprm_committed"
+	plainProgGateBprmCommitting     = "gate_bprm_committing"
+	plainProgGateBprmCreds          = "gate_bprm_creds"
+	plainProgGateFileIoctl          = "gate_file_ioctl"
+	plainProgGateFileIoctlCompat    = "gate_file_ioctl_compat"
+	plainProgGateFileMprotect       = "gate_file_mprotect"
+	plainProgGateFileOpen           = "gate_file_open"
+	plainProgGateFileReceive        = "gate_file_receive"
+	plainProgGateFileTruncate       = "gate_file_truncate"
+	plainProgGateInodeFileSetattr   = "gate_inode_file_setattr"
+	plainProgGateInodeRemoveAcl     = "gate_inode_remove_acl"
+	plainProgGateInodeRemovexattr   = "gate_inode_removexattr"
+	plainProgGateInodeSetAcl        = "gate_inode_set_acl"
+	plainProgGateInodeSetattr       = "gate_inode_setattr"
+	plainProgGateInodeSetattr2      = "gate_inode_setattr2"
+	plainProgGateInodeSetxattr      = "gate_inode_setxattr"
+	plainProgGateKernelLoadData     = "gate_kernel_load_data"
+	plainProgGateKernelReadFile     = "gate_kernel_read_file"
+	plainProgGateKeyPermission      = "gate_key_permission"
+	plainProgGateLockedDown         = "gate_locked_down"
+	plainProgGateMmapFile           = "gate_mmap_file"
+	plainProgGateMoveMount          = "gate_move_mount"
+	plainProgGateMptcpAddSubflow    = "gate_mptcp_add_subflow"
+	plainProgGatePathChmod          = "gate_path_chmod"
+	plainProgGatePathChown          = "gate_path_chown"
+	plainProgGatePathChroot         = "gate_path_chroot"
+	plainProgGatePathLink           = "gate_path_link"
+	plainProgGatePathMkdir          = "gate_path_mkdir"
+	plainProgGatePathMknod          = "gate_path_mknod"
+	plainProgGatePathNotify         = "gate_path_notify"
+	plainProgGatePathRename         = "gate_path_rename"
+	plainProgGatePathRmdir          = "gate_path_rmdir"
+	plainProgGatePathSymlink        = "gate_path_symlink"
+	plainProgGatePathTruncate       = "gate_path_truncate"
+	plainProgGatePathUnlink         = "gate_path_unlink"
+	plainProgGatePerfEventOpen      = "gate_perf_event_open"
+	plainProgGatePtraceAccessCheck  = "gate_ptrace_access_check"
+	plainProgGatePtraceTraceme      = "gate_ptrace_traceme"
+	plainProgGateSbKernMount        = "gate_sb_kern_mount"
+	plainProgGateSbMount            = "gate_sb_mount"
+	plainProgGateSbPivotroot        = "gate_sb_pivotroot"
+	plainProgGateSbRemount          = "gate_sb_remount"
+	plainProgGateSbUmount           = "gate_sb_umount"
+	plainProgGateSettime            = "gate_settime"
+	plainProgGateSocketConnect      = "gate_socket_connect"
+	plainProgGateSocketCreate       = "gate_socket_create"
+	plainProgGateSyslog             = "gate_syslog"
+	plainProgGateTaskAlloc          = "gate_task_alloc"
+	plainProgGateTaskFree           = "gate_task_free"
+	plainProgGateTaskKill           = "gate_task_kill"
+	plainProgGateTaskPrctl          = "gate_task_prctl"
+	plainProgGateTaskSetioprio      = "gate_task_setioprio"
+	plainProgGateTaskSetnice        = "gate_task_setnice"
+	plainProgGateTaskSetrlimit      = "gate_task_setrlimit"
+	plainProgGateTaskSetscheduler   = "gate_task_setscheduler"
+	plainProgGateUnixMaySend        = "gate_unix_may_send"
+	plainProgGateUnixStreamConnect  = "gate_unix_stream_connect"
+	plainProgGateUringCmd           = "gate_uring_cmd"
+	plainProgGateUringOverrideCreds = "gate_uring_override_creds"
+	plainProgGateUsernsCreate       = "gate_userns_create"
+	plainProgImportArmed            = "import_armed"
+	plainProgInheritBinding         = "inherit_binding"
+	plainProgListArmed              = "list_armed"
+	plainProgNoteMount              = "note_mount"
+	plainProgNoteMountFile          = "note_mount_file"
+	plainProgNoteMountStacked       = "note_mount_stacked"
+	plainVarAbi                     = "abi"
+	plainVarBindingsOverflowed      = "bindings_overflowed"
+	plainVarHostRoot                = "host_root"
+	plainVarHostRootFd              = "host_root_fd"
+	plainVarSettings                = "settings"
+	plainVarSubflowsSeen            = "subflows_seen"
+	plainVarSurvivorsOf             = "survivors_of"
 )
 
 // loadPlain returns the embedded CollectionSpec for plain.
@@ -145,67 +159,80 @@ type plainSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type plainProgramSpecs struct {
-	ArmExisting           *ebpf.ProgramSpec `ebpf:"arm_existing"`
-	ArmForked             *ebpf.ProgramSpec `ebpf:"arm_forked"`
-	Disarm                *ebpf.ProgramSpec `ebpf:"disarm"`
-	ExportArmed           *ebpf.ProgramSpec `ebpf:"export_armed"`
-	FindHostRoot          *ebpf.ProgramSpec `ebpf:"find_host_root"`
-	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
-	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
-	GateBprmCommitted     *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
-	GateBprmCommitting    *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
-	GateBprmCreds         *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
-	GateFileIoctl         *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
-	GateFileIoctlCompat   *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
-	GateFileMprotect      *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
-	GateFileOpen          *ebpf.ProgramSpec `ebpf:"gate_file_open"`
-	GateFileReceive       *ebpf.ProgramSpec `ebpf:"gate_file_receive"`
-	GateFileTruncate      *ebpf.ProgramSpec `ebpf:"gate_file_truncate"`
-	GateInodeFileSetattr  *ebpf.ProgramSpec `ebpf:"gate_inode_file_setattr"`
-	GateInodeRemoveAcl    *ebpf.ProgramSpec `ebpf:"gate_inode_remove_acl"`
-	GateInodeRemovexattr  *ebpf.ProgramSpec `ebpf:"gate_inode_removexattr"`
-	GateInodeSetAcl       *ebpf.ProgramSpec `ebpf:"gate_inode_set_acl"`
-	GateInodeSetattr      *ebpf.ProgramSpec `ebpf:"gate_inode_setattr"`
-	GateInodeSetattr2     *ebpf.ProgramSpec `ebpf:"gate_inode_setattr2"`
-	GateInodeSetxattr     *ebpf.ProgramSpec `ebpf:"gate_inode_setxattr"`
-	GateMmapFile          *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
-	GateMoveMount         *ebpf.ProgramSpec `ebpf:"gate_move_mount"`
-	GatePathChmod         *ebpf.ProgramSpec `ebpf:"gate_path_chmod"`
-	GatePathChown         *ebpf.ProgramSpec `ebpf:"gate_path_chown"`
-	GatePathChroot        *ebpf.ProgramSpec `ebpf:"gate_path_chroot"`
-	GatePathLink          *ebpf.ProgramSpec `ebpf:"gate_path_link"`
-	GatePathMkdir         *ebpf.ProgramSpec `ebpf:"gate_path_mkdir"`
-	GatePathMknod         *ebpf.ProgramSpec `ebpf:"gate_path_mknod"`
-	GatePathNotify        *ebpf.ProgramSpec `ebpf:"gate_path_notify"`
-	GatePathRename        *ebpf.ProgramSpec `ebpf:"gate_path_rename"`
-	GatePathRmdir         *ebpf.ProgramSpec `ebpf:"gate_path_rmdir"`
-	GatePathSymlink       *ebpf.ProgramSpec `ebpf:"gate_path_symlink"`
-	GatePathTruncate      *ebpf.ProgramSpec `ebpf:"gate_path_truncate"`
-	GatePathUnlink        *ebpf.ProgramSpec `ebpf:"gate_path_unlink"`
-	GatePtraceAccessCheck *ebpf.ProgramSpec `ebpf:"gate_ptrace_access_check"`
-	GatePtraceTraceme     *ebpf.ProgramSpec `ebpf:"gate_ptrace_traceme"`
-	GateSbKernMount       *ebpf.ProgramSpec `ebpf:"gate_sb_kern_mount"`
-	GateSbMount           *ebpf.ProgramSpec `ebpf:"gate_sb_mount"`
-	GateSbPivotroot       *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
-	GateSbRemount         *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
-	GateSbUmount          *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
-	GateSocketConnect     *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
-	GateSyslog            *ebpf.ProgramSpec `ebpf:"gate_syslog"`
-	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
-	GateTaskFree          *ebpf.ProgramSpec `ebpf:"gate_task_free"`
-	GateTaskKill          *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
-	GateTaskPrctl         *ebpf.ProgramSpec `ebpf:"gate_task_prctl"`
-	GateTaskSetrlimit     *ebpf.ProgramSpec `ebpf:"gate_task_setrlimit"`
-	GateTaskSetscheduler  *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
-	GateUnixMaySend       *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
-	GateUnixStreamConnect *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
-	GateUsernsCreate      *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
-	ImportArmed           *ebpf.ProgramSpec `ebpf:"import_armed"`
-	InheritBinding        *ebpf.ProgramSpec `ebpf:"inherit_binding"`
-	ListArmed             *ebpf.ProgramSpec `ebpf:"list_armed"`
-	NoteMount             *ebpf.ProgramSpec `ebpf:"note_mount"`
-	NoteMountFile         *ebpf.ProgramSpec `ebpf:"note_mount_file"`
-	NoteMountStacked      *ebpf.ProgramSpec `ebpf:"note_mount_stacked"`
+	ArmExisting            *ebpf.ProgramSpec `ebpf:"arm_existing"`
+	ArmForked              *ebpf.ProgramSpec `ebpf:"arm_forked"`
+	Disarm                 *ebpf.ProgramSpec `ebpf:"disarm"`
+	ExportArmed            *ebpf.ProgramSpec `ebpf:"export_armed"`
+	FindHostRoot           *ebpf.ProgramSpec `ebpf:"find_host_root"`
+	ForgetBinding          *ebpf.ProgramSpec `ebpf:"forget_binding"`
+	GateBpf                *ebpf.ProgramSpec `ebpf:"gate_bpf"`
+	GateBprmCheck          *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
+	GateBprmCommitted      *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting     *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
+	GateBprmCreds          *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
+	GateFileIoctl          *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
+	GateFileIoctlCompat    *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
+	GateFileMprotect       *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
+	GateFileOpen           *ebpf.ProgramSpec `ebpf:"gate_file_open"`
+	GateFileReceive        *ebpf.ProgramSpec `ebpf:"gate_file_receive"`
+	GateFileTruncate       *ebpf.ProgramSpec `ebpf:"gate_file_truncate"`
+	GateInodeFileSetattr   *ebpf.ProgramSpec `ebpf:"gate_inode_file_setattr"`
+	GateInodeRemoveAcl     *ebpf.ProgramSpec `ebpf:"gate_inode_remove_acl"`
+	GateInodeRemovexattr   *ebpf.ProgramSpec `ebpf:"gate_inode_removexattr"`
+	GateInodeSetAcl        *ebpf.ProgramSpec `ebpf:"gate_inode_set_acl"`
+	GateInodeSetattr       *ebpf.ProgramSpec `ebpf:"gate_inode_setattr"`
+	GateInodeSetattr2      *ebpf.ProgramSpec `ebpf:"gate_inode_setattr2"`
+	GateInodeSetxattr      *ebpf.ProgramSpec `ebpf:"gate_inode_setxattr"`
+	GateKernelLoadData     *ebpf.ProgramSpec `ebpf:"gate_kernel_load_data"`
+	GateKernelReadFile     *ebpf.ProgramSpec `ebpf:"gate_kernel_read_file"`
+	GateKeyPermission      *ebpf.ProgramSpec `ebpf:"gate_key_permission"`
+	GateLockedDown         *ebpf.ProgramSpec `ebpf:"gate_locked_down"`
+	GateMmapFile           *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
+	GateMoveMount          *ebpf.ProgramSpec `ebpf:"gate_move_mount"`
+	GateMptcpAddSubflow    *ebpf.ProgramSpec `ebpf:"gate_mptcp_add_subflow"`
+	GatePathChmod          *ebpf.ProgramSpec `ebpf:"gate_path_chmod"`
+	GatePathChown          *ebpf.ProgramSpec `ebpf:"gate_path_chown"`
+	GatePathChroot         *ebpf.ProgramSpec `ebpf:"gate_path_chroot"`
+	GatePathLink           *ebpf.ProgramSpec `ebpf:"gate_path_link"`
+	GatePathMkdir          *ebpf.ProgramSpec `ebpf:"gate_path_mkdir"`
+	GatePathMknod          *ebpf.ProgramSpec `ebpf:"gate_path_mknod"`
+	GatePathNotify         *ebpf.ProgramSpec `ebpf:"gate_path_notify"`
+	GatePathRename         *ebpf.ProgramSpec `ebpf:"gate_path_rename"`
+	GatePathRmdir          *ebpf.ProgramSpec `ebpf:"gate_path_rmdir"`
+	GatePathSymlink        *ebpf.ProgramSpec `ebpf:"gate_path_symlink"`
+	GatePathTruncate       *ebpf.ProgramSpec `ebpf:"gate_path_truncate"`
+	GatePathUnlink         *ebpf.ProgramSpec `ebpf:"gate_path_unlink"`
+	GatePerfEventOpen      *ebpf.ProgramSpec `ebpf:"gate_perf_event_open"`
+	GatePtraceAccessCheck  *ebpf.ProgramSpec `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme      *ebpf.ProgramSpec `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount        *ebpf.ProgramSpec `ebpf:"gate_sb_kern_mount"`
+	GateSbMount            *ebpf.ProgramSpec `ebpf:"gate_sb_mount"`
+	GateSbPivotroot        *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount          *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
+	GateSbUmount           *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
+	GateSettime            *ebpf.ProgramSpec `ebpf:"gate_settime"`
+	GateSocketConnect      *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
+	GateSocketCreate       *ebpf.ProgramSpec `ebpf:"gate_socket_create"`
+	GateSyslog             *ebpf.ProgramSpec `ebpf:"gate_syslog"`
+	GateTaskAlloc          *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
+	GateTaskFree           *ebpf.ProgramSpec `ebpf:"gate_task_free"`
+	GateTaskKill           *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
+	GateTaskPrctl          *ebpf.ProgramSpec `ebpf:"gate_task_prctl"`
+	GateTaskSetioprio      *ebpf.ProgramSpec `ebpf:"gate_task_setioprio"`
+	GateTaskSetnice        *ebpf.ProgramSpec `ebpf:"gate_task_setnice"`
+	GateTaskSetrlimit      *ebpf.ProgramSpec `ebpf:"gate_task_setrlimit"`
+	GateTaskSetscheduler   *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
+	GateUnixMaySend        *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
+	GateUnixStreamConnect  *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
+	GateUringCmd           *ebpf.ProgramSpec `ebpf:"gate_uring_cmd"`
+	GateUringOverrideCreds *ebpf.ProgramSpec `ebpf:"gate_uring_override_creds"`
+	GateUsernsCreate       *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
+	ImportArmed            *ebpf.ProgramSpec `ebpf:"import_armed"`
+	InheritBinding         *ebpf.ProgramSpec `ebpf:"inherit_binding"`
+	ListArmed              *ebpf.ProgramSpec `ebpf:"list_armed"`
+	NoteMount              *ebpf.ProgramSpec `ebpf:"note_mount"`
+	NoteMountFile          *ebpf.ProgramSpec `ebpf:"note_mount_file"`
+	NoteMountStacked       *ebpf.ProgramSpec `ebpf:"note_mount_stacked"`
 }
 
 // plainMapSpecs contains maps before they are loaded into the kernel.
@@ -241,6 +268,7 @@ type plainVariableSpecs struct {
 	HostRoot           *ebpf.VariableSpec `ebpf:"host_root"`
 	HostRootFd         *ebpf.VariableSpec `ebpf:"host_root_fd"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
+	SubflowsSeen       *ebpf.VariableSpec `ebpf:"subflows_seen"`
 	SurvivorsOf        *ebpf.VariableSpec `ebpf:"survivors_of"`
 }
 
@@ -316,6 +344,7 @@ type plainVariables struct {
 	HostRoot           *ebpf.Variable `ebpf:"host_root"`
 	HostRootFd         *ebpf.Variable `ebpf:"host_root_fd"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
+	SubflowsSeen       *ebpf.Variable `ebpf:"subflows_seen"`
 	SurvivorsOf        *ebpf.Variable `ebpf:"survivors_of"`
 }
 
@@ -323,67 +352,80 @@ type plainVariables struct {
 //
 // It can be passed to loadPlainObjects or ebpf.CollectionSpec.LoadAndAssign.
 type plainPrograms struct {
-	ArmExisting           *ebpf.Program `ebpf:"arm_existing"`
-	ArmForked             *ebpf.Program `ebpf:"arm_forked"`
-	Disarm                *ebpf.Program `ebpf:"disarm"`
-	ExportArmed           *ebpf.Program `ebpf:"export_armed"`
-	FindHostRoot          *ebpf.Program `ebpf:"find_host_root"`
-	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
-	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
-	GateBprmCommitted     *ebpf.Program `ebpf:"gate_bprm_committed"`
-	GateBprmCommitting    *ebpf.Program `ebpf:"gate_bprm_committing"`
-	GateBprmCreds         *ebpf.Program `ebpf:"gate_bprm_creds"`
-	GateFileIoctl         *ebpf.Program `ebpf:"gate_file_ioctl"`
-	GateFileIoctlCompat   *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
-	GateFileMprotect      *ebpf.Program `ebpf:"gate_file_mprotect"`
-	GateFileOpen          *ebpf.Program `ebpf:"gate_file_open"`
-	GateFileReceive       *ebpf.Program `ebpf:"gate_file_receive"`
-	GateFileTruncate      *ebpf.Program `ebpf:"gate_file_truncate"`
-	GateInodeFileSetattr  *ebpf.Program `ebpf:"gate_inode_file_setattr"`
-	GateInodeRemoveAcl    *ebpf.Program `ebpf:"gate_inode_remove_acl"`
-	GateInodeRemovexattr  *ebpf.Program `ebpf:"gate_inode_removexattr"`
-	GateInodeSetAcl       *ebpf.Program `ebpf:"gate_inode_set_acl"`
-	GateInodeSetattr      *ebpf.Program `ebpf:"gate_inode_setattr"`
-	GateInodeSetattr2     *ebpf.Program `ebpf:"gate_inode_setattr2"`
-	GateInodeSetxattr     *ebpf.Program `ebpf:"gate_inode_setxattr"`
-	GateMmapFile          *ebpf.Program `ebpf:"gate_mmap_file"`
-	GateMoveMount         *ebpf.Program `ebpf:"gate_move_mount"`
-	GatePathChmod         *ebpf.Program `ebpf:"gate_path_chmod"`
-	GatePathChown         *ebpf.Program `ebpf:"gate_path_chown"`
-	GatePathChroot        *ebpf.Program `ebpf:"gate_path_chroot"`
-	GatePathLink          *ebpf.Program `ebpf:"gate_path_link"`
-	GatePathMkdir         *ebpf.Program `ebpf:"gate_path_mkdir"`
-	GatePathMknod         *ebpf.Program `ebpf:"gate_path_mknod"`
-	GatePathNotify        *ebpf.Program `ebpf:"gate_path_notify"`
-	GatePathRename        *ebpf.Program `ebpf:"gate_path_rename"`
-	GatePathRmdir         *ebpf.Program `ebpf:"gate_path_rmdir"`
-	GatePathSymlink       *ebpf.Program `ebpf:"gate_path_symlink"`
-	GatePathTruncate      *ebpf.Program `ebpf:"gate_path_truncate"`
-	GatePathUnlink        *ebpf.Program `ebpf:"gate_path_unlink"`
-	GatePtraceAccessCheck *ebpf.Program `ebpf:"gate_ptrace_access_check"`
-	GatePtraceTraceme     *ebpf.Program `ebpf:"gate_ptrace_traceme"`
-	GateSbKernMount       *ebpf.Program `ebpf:"gate_sb_kern_mount"`
-	GateSbMount           *ebpf.Program `ebpf:"gate_sb_mount"`
-	GateSbPivotroot       *ebpf.Program `ebpf:"gate_sb_pivotroot"`
-	GateSbRemount         *ebpf.Program `ebpf:"gate_sb_remount"`
-	GateSbUmount          *ebpf.Program `ebpf:"gate_sb_umount"`
-	GateSocketConnect     *ebpf.Program `ebpf:"gate_socket_connect"`
-	GateSyslog            *ebpf.Program `ebpf:"gate_syslog"`
-	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
-	GateTaskFree          *ebpf.Program `ebpf:"gate_task_free"`
-	GateTaskKill          *ebpf.Program `ebpf:"gate_task_kill"`
-	GateTaskPrctl         *ebpf.Program `ebpf:"gate_task_prctl"`
-	GateTaskSetrlimit     *ebpf.Program `ebpf:"gate_task_setrlimit"`
-	GateTaskSetscheduler  *ebpf.Program `ebpf:"gate_task_setscheduler"`
-	GateUnixMaySend       *ebpf.Program `ebpf:"gate_unix_may_send"`
-	GateUnixStreamConnect *ebpf.Program `ebpf:"gate_unix_stream_connect"`
-	GateUsernsCreate      *ebpf.Program `ebpf:"gate_userns_create"`
-	ImportArmed           *ebpf.Program `ebpf:"import_armed"`
-	InheritBinding        *ebpf.Program `ebpf:"inherit_binding"`
-	ListArmed             *ebpf.Program `ebpf:"list_armed"`
-	NoteMount             *ebpf.Program `ebpf:"note_mount"`
-	NoteMountFile         *ebpf.Program `ebpf:"note_mount_file"`
-	NoteMountStacked      *ebpf.Program `ebpf:"note_mount_stacked"`
+	ArmExisting            *ebpf.Program `ebpf:"arm_existing"`
+	ArmForked              *ebpf.Program `ebpf:"arm_forked"`
+	Disarm                 *ebpf.Program `ebpf:"disarm"`
+	ExportArmed            *ebpf.Program `ebpf:"export_armed"`
+	FindHostRoot           *ebpf.Program `ebpf:"find_host_root"`
+	ForgetBinding          *ebpf.Program `ebpf:"forget_binding"`
+	GateBpf                *ebpf.Program `ebpf:"gate_bpf"`
+	GateBprmCheck          *ebpf.Program `ebpf:"gate_bprm_check"`
+	GateBprmCommitted      *ebpf.Program `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting     *ebpf.Program `ebpf:"gate_bprm_committing"`
+	GateBprmCreds          *ebpf.Program `ebpf:"gate_bprm_creds"`
+	GateFileIoctl          *ebpf.Program `ebpf:"gate_file_ioctl"`
+	GateFileIoctlCompat    *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
+	GateFileMprotect       *ebpf.Program `ebpf:"gate_file_mprotect"`
+	GateFileOpen           *ebpf.Program `ebpf:"gate_file_open"`
+	GateFileReceive        *ebpf.Program `ebpf:"gate_file_receive"`
+	GateFileTruncate       *ebpf.Program `ebpf:"gate_file_truncate"`
+	GateInodeFileSetattr   *ebpf.Program `ebpf:"gate_inode_file_setattr"`
+	GateInodeRemoveAcl     *ebpf.Program `ebpf:"gate_inode_remove_acl"`
+	GateInodeRemovexattr   *ebpf.Program `ebpf:"gate_inode_removexattr"`
+	GateInodeSetAcl        *ebpf.Program `ebpf:"gate_inode_set_acl"`
+	GateInodeSetattr       *ebpf.Program `ebpf:"gate_inode_setattr"`
+	GateInodeSetattr2      *ebpf.Program `ebpf:"gate_inode_setattr2"`
+	GateInodeSetxattr      *ebpf.Program `ebpf:"gate_inode_setxattr"`
+	GateKernelLoadData     *ebpf.Program `ebpf:"gate_kernel_load_data"`
+	GateKernelReadFile     *ebpf.Program `ebpf:"gate_kernel_read_file"`
+	GateKeyPermission      *ebpf.Program `ebpf:"gate_key_permission"`
+	GateLockedDown         *ebpf.Program `ebpf:"gate_locked_down"`
+	GateMmapFile           *ebpf.Program `ebpf:"gate_mmap_file"`
+	GateMoveMount          *ebpf.Program `ebpf:"gate_move_mount"`
+	GateMptcpAddSubflow    *ebpf.Program `ebpf:"gate_mptcp_add_subflow"`
+	GatePathChmod          *ebpf.Program `ebpf:"gate_path_chmod"`
+	GatePathChown          *ebpf.Program `ebpf:"gate_path_chown"`
+	GatePathChroot         *ebpf.Program `ebpf:"gate_path_chroot"`
+	GatePathLink           *ebpf.Program `ebpf:"gate_path_link"`
+	GatePathMkdir          *ebpf.Program `ebpf:"gate_path_mkdir"`
+	GatePathMknod          *ebpf.Program `ebpf:"gate_path_mknod"`
+	GatePathNotify         *ebpf.Program `ebpf:"gate_path_notify"`
+	GatePathRename         *ebpf.Program `ebpf:"gate_path_rename"`
+	GatePathRmdir          *ebpf.Program `ebpf:"gate_path_rmdir"`
+	GatePathSymlink        *ebpf.Program `ebpf:"gate_path_symlink"`
+	GatePathTruncate       *ebpf.Program `ebpf:"gate_path_truncate"`
+	GatePathUnlink         *ebpf.Program `ebpf:"gate_path_unlink"`
+	GatePerfEventOpen      *ebpf.Program `ebpf:"gate_perf_event_open"`
+	GatePtraceAccessCheck  *ebpf.Program `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme      *ebpf.Program `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount        *ebpf.Program `ebpf:"gate_sb_kern_mount"`
+	GateSbMount            *ebpf.Program `ebpf:"gate_sb_mount"`
+	GateSbPivotroot        *ebpf.Program `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount          *ebpf.Program `ebpf:"gate_sb_remount"`
+	GateSbUmount           *ebpf.Program `ebpf:"gate_sb_umount"`
+	GateSettime            *ebpf.Program `ebpf:"gate_settime"`
+	GateSocketConnect      *ebpf.Program `ebpf:"gate_socket_connect"`
+	GateSocketCreate       *ebpf.Program `ebpf:"gate_socket_create"`
+	GateSyslog             *ebpf.Program `ebpf:"gate_syslog"`
+	GateTaskAlloc          *ebpf.Program `ebpf:"gate_task_alloc"`
+	GateTaskFree           *ebpf.Program `ebpf:"gate_task_free"`
+	GateTaskKill           *ebpf.Program `ebpf:"gate_task_kill"`
+	GateTaskPrctl          *ebpf.Program `ebpf:"gate_task_prctl"`
+	GateTaskSetioprio      *ebpf.Program `ebpf:"gate_task_setioprio"`
+	GateTaskSetnice        *ebpf.Program `ebpf:"gate_task_setnice"`
+	GateTaskSetrlimit      *ebpf.Program `ebpf:"gate_task_setrlimit"`
+	GateTaskSetscheduler   *ebpf.Program `ebpf:"gate_task_setscheduler"`
+	GateUnixMaySend        *ebpf.Program `ebpf:"gate_unix_may_send"`
+	GateUnixStreamConnect  *ebpf.Program `ebpf:"gate_unix_stream_connect"`
+	GateUringCmd           *ebpf.Program `ebpf:"gate_uring_cmd"`
+	GateUringOverrideCreds *ebpf.Program `ebpf:"gate_uring_override_creds"`
+	GateUsernsCreate       *ebpf.Program `ebpf:"gate_userns_create"`
+	ImportArmed            *ebpf.Program `ebpf:"import_armed"`
+	InheritBinding         *ebpf.Program `ebpf:"inherit_binding"`
+	ListArmed              *ebpf.Program `ebpf:"list_armed"`
+	NoteMount              *ebpf.Program `ebpf:"note_mount"`
+	NoteMountFile          *ebpf.Program `ebpf:"note_mount_file"`
+	NoteMountStacked       *ebpf.Program `ebpf:"note_mount_stacked"`
 }
 
 func (p *plainPrograms) Close() error {
@@ -394,6 +436,7 @@ func (p *plainPrograms) Close() error {
 		p.ExportArmed,
 		p.FindHostRoot,
 		p.ForgetBinding,
+		p.GateBpf,
 		p.GateBprmCheck,
 		p.GateBprmCommitted,
 		p.GateBprmCommitting,
@@ -411,8 +454,13 @@ func (p *plainPrograms) Close() error {
 		p.GateInodeSetattr,
 		p.GateInodeSetattr2,
 		p.GateInodeSetxattr,
+		p.GateKernelLoadData,
+		p.GateKernelReadFile,
+		p.GateKeyPermission,
+		p.GateLockedDown,
 		p.GateMmapFile,
 		p.GateMoveMount,
+		p.GateMptcpAddSubflow,
 		p.GatePathChmod,
 		p.GatePathChown,
 		p.GatePathChroot,
@@ -425,6 +473,7 @@ func (p *plainPrograms) Close() error {
 		p.GatePathSymlink,
 		p.GatePathTruncate,
 		p.GatePathUnlink,
+		p.GatePerfEventOpen,
 		p.GatePtraceAccessCheck,
 		p.GatePtraceTraceme,
 		p.GateSbKernMount,
@@ -432,16 +481,22 @@ func (p *plainPrograms) Close() error {
 		p.GateSbPivotroot,
 		p.GateSbRemount,
 		p.GateSbUmount,
+		p.GateSettime,
 		p.GateSocketConnect,
+		p.GateSocketCreate,
 		p.GateSyslog,
 		p.GateTaskAlloc,
 		p.GateTaskFree,
 		p.GateTaskKill,
 		p.GateTaskPrctl,
+		p.GateTaskSetioprio,
+		p.GateTaskSetnice,
 		p.GateTaskSetrlimit,
 		p.GateTaskSetscheduler,
 		p.GateUnixMaySend,
 		p.GateUnixStreamConnect,
+		p.GateUringCmd,
+		p.GateUringOverrideCreds,
 		p.GateUsernsCreate,
 		p.ImportArmed,
 		p.InheritBinding,

@@ -253,50 +253,66 @@ type safeclawHandoverHead struct {
 type safeclawHook uint32
 
 const (
-	safeclawHookHOOK_NONE                safeclawHook = 0
-	safeclawHookHOOK_BPRM_CHECK          safeclawHook = 1
-	safeclawHookHOOK_FILE_OPEN           safeclawHook = 2
-	safeclawHookHOOK_MMAP_FILE           safeclawHook = 3
-	safeclawHookHOOK_FILE_MPROTECT       safeclawHook = 4
-	safeclawHookHOOK_SOCKET_CONNECT      safeclawHook = 5
-	safeclawHookHOOK_UNIX_STREAM_CONNECT safeclawHook = 6
-	safeclawHookHOOK_UNIX_MAY_SEND       safeclawHook = 7
-	safeclawHookHOOK_TASK_ALLOC          safeclawHook = 8
-	safeclawHookHOOK_PATH_MKNOD          safeclawHook = 9
-	safeclawHookHOOK_PATH_MKDIR          safeclawHook = 10
-	safeclawHookHOOK_PATH_RMDIR          safeclawHook = 11
-	safeclawHookHOOK_PATH_UNLINK         safeclawHook = 12
-	safeclawHookHOOK_PATH_SYMLINK        safeclawHook = 13
-	safeclawHookHOOK_PATH_LINK           safeclawHook = 14
-	safeclawHookHOOK_PATH_RENAME         safeclawHook = 15
-	safeclawHookHOOK_PATH_CHMOD          safeclawHook = 16
-	safeclawHookHOOK_PATH_CHOWN          safeclawHook = 17
-	safeclawHookHOOK_PATH_TRUNCATE       safeclawHook = 18
-	safeclawHookHOOK_PATH_NOTIFY         safeclawHook = 19
-	safeclawHookHOOK_FILE_TRUNCATE       safeclawHook = 20
-	safeclawHookHOOK_FILE_RECEIVE        safeclawHook = 21
-	safeclawHookHOOK_FILE_IOCTL          safeclawHook = 22
-	safeclawHookHOOK_INODE_SETATTR       safeclawHook = 23
-	safeclawHookHOOK_INODE_SETXATTR      safeclawHook = 24
-	safeclawHookHOOK_INODE_REMOVEXATTR   safeclawHook = 25
-	safeclawHookHOOK_INODE_SET_ACL       safeclawHook = 26
-	safeclawHookHOOK_INODE_REMOVE_ACL    safeclawHook = 27
-	safeclawHookHOOK_INODE_FILE_SETATTR  safeclawHook = 28
-	safeclawHookHOOK_BPRM_COMMITTED      safeclawHook = 29
-	safeclawHookHOOK_BPRM_CREDS          safeclawHook = 30
-	safeclawHookHOOK_TASK_PRCTL          safeclawHook = 31
-	safeclawHookHOOK_SB_MOUNT            safeclawHook = 32
-	safeclawHookHOOK_SB_UMOUNT           safeclawHook = 33
-	safeclawHookHOOK_SB_KERN_MOUNT       safeclawHook = 34
-	safeclawHookHOOK_SB_REMOUNT          safeclawHook = 35
-	safeclawHookHOOK_MOVE_MOUNT          safeclawHook = 36
-	safeclawHookHOOK_SB_PIVOTROOT        safeclawHook = 37
-	safeclawHookHOOK_PATH_CHROOT         safeclawHook = 38
-	safeclawHookHOOK_USERNS_CREATE       safeclawHook = 39
-	safeclawHookHOOK_PTRACE_ACCESS_CHECK safeclawHook = 40
-	safeclawHookHOOK_PTRACE_TRACEME      safeclawHook = 41
-	safeclawHookHOOK_BPRM_COMMITTING     safeclawHook = 42
-	safeclawHookHOOK_SYSLOG              safeclawHook = 43
+	safeclawHookHOOK_NONE                 safeclawHook = 0
+	safeclawHookHOOK_BPRM_CHECK           safeclawHook = 1
+	safeclawHookHOOK_FILE_OPEN            safeclawHook = 2
+	safeclawHookHOOK_MMAP_FILE            safeclawHook = 3
+	safeclawHookHOOK_FILE_MPROTECT        safeclawHook = 4
+	safeclawHookHOOK_SOCKET_CONNECT       safeclawHook = 5
+	safeclawHookHOOK_UNIX_STREAM_CONNECT  safeclawHook = 6
+	safeclawHookHOOK_UNIX_MAY_SEND        safeclawHook = 7
+	safeclawHookHOOK_TASK_ALLOC           safeclawHook = 8
+	safeclawHookHOOK_PATH_MKNOD           safeclawHook = 9
+	safeclawHookHOOK_PATH_MKDIR           safeclawHook = 10
+	safeclawHookHOOK_PATH_RMDIR           safeclawHook = 11
+	safeclawHookHOOK_PATH_UNLINK          safeclawHook = 12
+	safeclawHookHOOK_PATH_SYMLINK         safeclawHook = 13
+	safeclawHookHOOK_PATH_LINK            safeclawHook = 14
+	safeclawHookHOOK_PATH_RENAME          safeclawHook = 15
+	safeclawHookHOOK_PATH_CHMOD           safeclawHook = 16
+	safeclawHookHOOK_PATH_CHOWN           safeclawHook = 17
+	safeclawHookHOOK_PATH_TRUNCATE        safeclawHook = 18
+	safeclawHookHOOK_PATH_NOTIFY          safeclawHook = 19
+	safeclawHookHOOK_FILE_TRUNCATE        safeclawHook = 20
+	safeclawHookHOOK_FILE_RECEIVE         safeclawHook = 21
+	safeclawHookHOOK_FILE_IOCTL           safeclawHook = 22
+	safeclawHookHOOK_INODE_SETATTR        safeclawHook = 23
+	safeclawHookHOOK_INODE_SETXATTR       safeclawHook = 24
+	safeclawHookHOOK_INODE_REMOVEXATTR    safeclawHook = 25
+	safeclawHookHOOK_INODE_SET_ACL        safeclawHook = 26
+	safeclawHookHOOK_INODE_REMOVE_ACL     safeclawHook = 27
+	safeclawHookHOOK_INODE_FILE_SETATTR   safeclawHook = 28
+	safeclawHookHOOK_BPRM_COMMITTED       safeclawHook = 29
+	safeclawHookHOOK_BPRM_CREDS           safeclawHook = 30
+	safeclawHookHOOK_TASK_PRCTL           safeclawHook = 31
+	safeclawHookHOOK_SB_MOUNT             safeclawHook = 32
+	safeclawHookHOOK_SB_UMOUNT            safeclawHook = 33
+	safeclawHookHOOK_SB_KERN_MOUNT        safeclawHook = 34
+	safeclawHookHOOK_SB_REMOUNT           safeclawHook = 35
+	safeclawHookHOOK_MOVE_MOUNT           safeclawHook = 36
+	safeclawHookHOOK_SB_PIVOTROOT         safeclawHook = 37
+	safeclawHookHOOK_PATH_CHROOT          safeclawHook = 38
+	safeclawHookHOOK_USERNS_CREATE        safeclawHook = 39
+	safeclawHookHOOK_PTRACE_ACCESS_CHECK  safeclawHook = 40
+	safeclawHookHOOK_PTRACE_TRACEME       safeclawHook = 41
+	safeclawHookHOOK_BPRM_COMMITTING      safeclawHook = 42
+	safeclawHookHOOK_SYSLOG               safeclawHook = 43
+	safeclawHookHOOK_BPF                  safeclawHook = 44
+	safeclawHookHOOK_PERF_EVENT_OPEN      safeclawHook = 45
+	safeclawHookHOOK_KERNEL_LOAD_DATA     safeclawHook = 46
+	safeclawHookHOOK_KERNEL_READ_FILE     safeclawHook = 47
+	safeclawHookHOOK_LOCKED_DOWN          safeclawHook = 48
+	safeclawHookHOOK_SETTIME              safeclawHook = 49
+	safeclawHookHOOK_SOCKET_CREATE        safeclawHook = 50
+	safeclawHookHOOK_MPTCP_ADD_SUBFLOW    safeclawHook = 51
+	safeclawHookHOOK_URING_CMD            safeclawHook = 52
+	safeclawHookHOOK_URING_OVERRIDE_CREDS safeclawHook = 53
+	safeclawHookHOOK_KEY_PERMISSION       safeclawHook = 54
+	safeclawHookHOOK_TASK_KILL            safeclawHook = 55
+	safeclawHookHOOK_TASK_SETRLIMIT       safeclawHook = 56
+	safeclawHookHOOK_TASK_SETSCHEDULER    safeclawHook = 57
+	safeclawHookHOOK_TASK_SETNICE         safeclawHook = 58
+	safeclawHookHOOK_TASK_SETIOPRIO       safeclawHook = 59
 )
 
 type safeclawKind uint32
@@ -363,6 +379,14 @@ const (
 	safeclawRuleRULE_BLOCK_DEVICES   safeclawRule = 31
 	safeclawRuleRULE_DEVICES         safeclawRule = 32
 	safeclawRuleRULE_MKNOD           safeclawRule = 33
+	safeclawRuleRULE_BPF             safeclawRule = 34
+	safeclawRuleRULE_PERF            safeclawRule = 35
+	safeclawRuleRULE_MODULES         safeclawRule = 36
+	safeclawRuleRULE_KEXEC           safeclawRule = 37
+	safeclawRuleRULE_SYSTEM          safeclawRule = 38
+	safeclawRuleRULE_IO_URING        safeclawRule = 39
+	safeclawRuleRULE_KEYRINGS        safeclawRule = 40
+	safeclawRuleRULE_SIGNAL          safeclawRule = 41
 )
 
 type safeclawScratch struct {
@@ -489,89 +513,103 @@ type safeclawWords struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	safeclawMapArmedTasks             = "armed_tasks"
-	safeclawMapBindings               = "bindings"
-	safeclawMapCommands               = "commands"
-	safeclawMapControl                = "control"
-	safeclawMapCounted                = "counted"
-	safeclawMapDisabled               = "disabled"
-	safeclawMapEvents                 = "events"
-	safeclawMapHanded                 = "handed"
-	safeclawMapMaybeBound             = "maybe_bound"
-	safeclawMapPlaces                 = "places"
-	safeclawMapPoliciesLarge          = "policies_large"
-	safeclawMapPoliciesSmall          = "policies_small"
-	safeclawMapRuleCounts             = "rule_counts"
-	safeclawMapScratch                = "scratch"
-	safeclawMapStats                  = "stats"
-	safeclawMapSwitches               = "switches"
-	safeclawMapWords                  = "words"
-	safeclawProgArmExisting           = "arm_existing"
-	safeclawProgArmForked             = "arm_forked"
-	safeclawProgDisarm                = "disarm"
-	safeclawProgExportArmed           = "export_armed"
-	safeclawProgFindHostRoot          = "find_host_root"
-	safeclawProgForgetBinding         = "forget_binding"
-	safeclawProgGateBprmCheck         = "gate_bprm_check"
-	safeclawProgGateBprmCommitted     = "gate_bprm_committed"
-	safeclawProgGateBprmCommitting    = "gate_bprm_committing"
-	safeclawProgGateBprmCreds         = "gate_bprm_creds"
-	safeclawProgGateFileIoctl         = "gate_file_ioctl"
-	safeclawProgGateFileIoctlCompat   = "gate_file_ioctl_compat"
-	safeclawProgGateFileMprotect      = "gate_file_mprotect"
-	safeclawProgGateFileOpen          = "gate_file_open"
-	safeclawProgGateFileReceive       = "gate_file_receive"
-	safeclawProgGateFileTruncate      = "gate_file_truncate"
-	safeclawProgGateInodeFileSetattr  = "gate_inode_file_setattr"
-	safeclawProgGateInodeRemoveAcl    = "gate_inode_remove_acl"
-	safeclawProgGateInodeRemovexattr  = "gate_inode_removexattr"
-	safeclawProgGateInodeSetAcl       = "gate_inode_set_acl"
-	safeclawProgGateInodeSetattr      = "gate_inode_setattr"
-	safeclawProgGateInodeSetattr2     = "gate_inode_setattr2"
-	safeclawProgGateInodeSetxattr     = "gate_inode_setxattr"
-	safeclawProgGateMmapFile          = "gate_mmap_file"
-	safeclawProgGateMoveMount         = "gate_move_mount"
-	safeclawProgGatePathChmod         = "gate_path_chmod"
-	safeclawProgGatePathChown         = "gate_path_chown"
-	safeclawProgGatePathChroot        = "gate_path_chroot"
-	safeclawProgGatePathLink          = "gate_path_link"
-	safeclawProgGatePathMkdir         = "gate_path_mkdir"
-	safeclawProgGatePathMknod         = "gate_path_mknod"
-	safeclawProgGatePathNotify        = "gate_path_notify"
-	safeclawProgGatePathRename        = "gate_path_rename"
-	safeclawProgGatePathRmdir         = "gate_path_rmdir"
-	safeclawProgGatePathSymlink       = "gate_path_symlink"
-	safeclawProgGatePathTruncate      = "gate_path_truncate"
-	safeclawProgGatePathUnlink        = "gate_path_unlink"
-	safeclawProgGatePtraceAccessCheck = "gate_ptrace_access_check"
-	safeclawProgGatePtraceTraceme     = "gate_ptrace_traceme"
-	safeclawProgGateSbKernMount       = "gate_sb_kern_mount"
-	safeclawProgGateSbMount           = "gate_sb_mount"
-	safeclawProgGateSbPivotroot       = "gate_sb_pivotroot"
-	safeclawProgGateSbRemount         = "gate_sb_remount"
-	safeclawProgGateSbUmount          = "gate_sb_umount"
-	safeclawProgGateSocketConnect     = "gate_socket_connect"
-	safeclawProgGateSyslog            = "gate_syslog"
-	safeclawProgGateTaskAlloc         = "gate_task_alloc"
-	safeclawProgGateTaskKill          = "gate_task_kill"
-	safeclawProgGateTaskPrctl         = "gate_task_prctl"
-	safeclawProgGateTaskSetrlimit     = "gate_task_setrlimit"
-	safeclawProgGateTaskSetscheduler  = "gate_task_setscheduler"
-	safeclawProgGateUnixMaySend       = "gate_unix_may_send"
-	safeclawProgGateUnixStreamConnect = "gate_unix_stream_connect"
-	safeclawProgGateUsernsCreate      = "gate_userns_create"
-	safeclawProgImportArmed           = "import_armed"
-	safeclawProgInheritBinding        = "inherit_binding"
-	safeclawProgListArmed             = "list_armed"
-	safeclawProgNoteMount             = "note_mount"
-	safeclawProgNoteMountFile         = "note_mount_file"
-	safeclawProgNoteMountStacked      = "note_mount_stacked"
-	safeclawVarAbi                    = "abi"
-	safeclawVarBindingsOverflowed     = "bindings_overflowed"
-	safeclawVarHostRoot               = "host_root"
-	safeclawVarHostRootFd             = "host_root_fd"
-	safeclawVarSettings               = "settings"
-	safeclawVarSurvivorsOf            = "survivors_of"
+	safeclawMapArmedTasks              = "armed_tasks"
+	safeclawMapBindings                = "bindings"
+	safeclawMapCommands                = "commands"
+	safeclawMapControl                 = "control"
+	safeclawMapCounted                 = "counted"
+	safeclawMapDisabled                = "disabled"
+	safeclawMapEvents                  = "events"
+	safeclawMapHanded                  = "handed"
+	safeclawMapMaybeBound              = "maybe_bound"
+	safeclawMapPlaces                  = "places"
+	safeclawMapPoliciesLarge           = "policies_large"
+	safeclawMapPoliciesSmall           = "policies_small"
+	safeclawMapRuleCounts              = "rule_counts"
+	safeclawMapScratch                 = "scratch"
+	safeclawMapStats                   = "stats"
+	safeclawMapSwitches                = "switches"
+	safeclawMapWords                   = "words"
+	safeclawProgArmExisting            = "arm_existing"
+	safeclawProgArmForked              = "arm_forked"
+	safeclawProgDisarm                 = "disarm"
+	safeclawProgExportArmed            = "export_armed"
+	safeclawProgFindHostRoot           = "find_host_root"
+	safeclawProgForgetBinding          = "forget_binding"
+	safeclawProgGateBpf                = "gate_bpf"
+	safeclawProgGateBprmCheck          = "gate_bprm_check"
+	safeclawProgGateBprmCommitted      = "gate_bprm_committed"
+	safeclawProgGateBprmCommitting     = "gate_bprm_committing"
+	safeclawProgGateBprmCreds          = "gate_bprm_creds"
+	safeclawProgGateFileIoctl          = "gate_file_ioctl"
+	safeclawProgGateFileIoctlCompat    = "gate_file_ioctl_compat"
+	safeclawProgGateFileMprotect       = "gate_file_mprotect"
+	safeclawProgGateFileOpen           = "gate_file_open"
+	safeclawProgGateFileReceive        = "gate_file_receive"
+	safeclawProgGateFileTruncate       = "gate_file_truncate"
+	safeclawProgGateInodeFileSetattr   = "gate_inode_file_setattr"
+	safeclawProgGateInodeRemoveAcl     = "gate_inode_remove_acl"
+	safeclawProgGateInodeRemovexattr   = "gate_inode_removexattr"
+	safeclawProgGateInodeSetAcl        = "gate_inode_set_acl"
+	safeclawProgGateInodeSetattr       = "gate_inode_setattr"
+	safeclawProgGateInodeSetattr2      = "gate_inode_setattr2"
+	safeclawProgGateInodeSetxattr      = "gate_inode_setxattr"
+	safeclawProgGateKernelLoadData     = "gate_kernel_load_data"
+	safeclawProgGateKernelReadFile     = "gate_kernel_read_file"
+	safeclawProgGateKeyPermission      = "gate_key_permission"
+	safeclawProgGateLockedDown         = "gate_locked_down"
+	safeclawProgGateMmapFile           = "gate_mmap_file"
+	safeclawProgGateMoveMount          = "gate_move_mount"
+	safeclawProgGateMptcpAddSubflow    = "gate_mptcp_add_subflow"
+	safeclawProgGatePathChmod          = "gate_path_chmod"
+	safeclawProgGatePathChown          = "gate_path_chown"
+	safeclawProgGatePathChroot         = "gate_path_chroot"
+	safeclawProgGatePathLink           = "gate_path_link"
+	safeclawProgGatePathMkdir          = "gate_path_mkdir"
+	safeclawProgGatePathMknod          = "gate_path_mknod"
+	safeclawProgGatePathNotify         = "gate_path_notify"
+	safeclawProgGatePathRename         = "gate_path_rename"
+	safeclawProgGatePathRmdir          = "gate_path_rmdir"
+	safeclawProgGatePathSymlink        = "gate_path_symlink"
+	safeclawProgGatePathTruncate       = "gate_path_truncate"
+	safeclawProgGatePathUnlink         = "gate_path_unlink"
+	safeclawProgGatePerfEventOpen      = "gate_perf_event_open"
+	safeclawProgGatePtraceAccessCheck  = "gate_ptrace_access_check"
+	safeclawProgGatePtraceTraceme      = "gate_ptrace_traceme"
+	safeclawProgGateSbKernMount        = "gate_sb_kern_mount"
+	safeclawProgGateSbMount            = "gate_sb_mount"
+	safeclawProgGateSbPivotroot        = "gate_sb_pivotroot"
+	safeclawProgGateSbRemount          = "gate_sb_remount"
+	safeclawProgGateSbUmount           = "gate_sb_umount"
+	safeclawProgGateSettime            = "gate_settime"
+	safeclawProgGateSocketConnect      = "gate_socket_connect"
+	safeclawProgGateSocketCreate       = "gate_socket_create"
+	safeclawProgGateSyslog             = "gate_syslog"
+	safeclawProgGateTaskAlloc          = "gate_task_alloc"
+	safeclawProgGateTaskKill           = "gate_task_kill"
+	safeclawProgGateTaskPrctl          = "gate_task_prctl"
+	safeclawProgGateTaskSetioprio      = "gate_task_setioprio"
+	safeclawProgGateTaskSetnice        = "gate_task_setnice"
+	safeclawProgGateTaskSetrlimit      = "gate_task_setrlimit"
+	safeclawProgGateTaskSetscheduler   = "gate_task_setscheduler"
+	safeclawProgGateUnixMaySend        = "gate_unix_may_send"
+	safeclawProgGateUnixStreamConnect  = "gate_unix_stream_connect"
+	safeclawProgGateUringCmd           = "gate_uring_cmd"
+	safeclawProgGateUringOverrideCreds = "gate_uring_override_creds"
+	safeclawProgGateUsernsCreate       = "gate_userns_create"
+	safeclawProgImportArmed            = "import_armed"
+	safeclawProgInheritBinding         = "inherit_binding"
+	safeclawProgListArmed              = "list_armed"
+	safeclawProgNoteMount              = "note_mount"
+	safeclawProgNoteMountFile          = "note_mount_file"
+	safeclawProgNoteMountStacked       = "note_mount_stacked"
+	safeclawVarAbi                     = "abi"
+	safeclawVarBindingsOverflowed      = "bindings_overflowed"
+	safeclawVarHostRoot                = "host_root"
+	safeclawVarHostRootFd              = "host_root_fd"
+	safeclawVarSettings                = "settings"
+	safeclawVarSubflowsSeen            = "subflows_seen"
+	safeclawVarSurvivorsOf             = "survivors_of"
 )
 
 // loadSafeclaw returns the embedded CollectionSpec for safeclaw.
@@ -616,66 +654,79 @@ type safeclawSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type safeclawProgramSpecs struct {
-	ArmExisting           *ebpf.ProgramSpec `ebpf:"arm_existing"`
-	ArmForked             *ebpf.ProgramSpec `ebpf:"arm_forked"`
-	Disarm                *ebpf.ProgramSpec `ebpf:"disarm"`
-	ExportArmed           *ebpf.ProgramSpec `ebpf:"export_armed"`
-	FindHostRoot          *ebpf.ProgramSpec `ebpf:"find_host_root"`
-	ForgetBinding         *ebpf.ProgramSpec `ebpf:"forget_binding"`
-	GateBprmCheck         *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
-	GateBprmCommitted     *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
-	GateBprmCommitting    *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
-	GateBprmCreds         *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
-	GateFileIoctl         *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
-	GateFileIoctlCompat   *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
-	GateFileMprotect      *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
-	GateFileOpen          *ebpf.ProgramSpec `ebpf:"gate_file_open"`
-	GateFileReceive       *ebpf.ProgramSpec `ebpf:"gate_file_receive"`
-	GateFileTruncate      *ebpf.ProgramSpec `ebpf:"gate_file_truncate"`
-	GateInodeFileSetattr  *ebpf.ProgramSpec `ebpf:"gate_inode_file_setattr"`
-	GateInodeRemoveAcl    *ebpf.ProgramSpec `ebpf:"gate_inode_remove_acl"`
-	GateInodeRemovexattr  *ebpf.ProgramSpec `ebpf:"gate_inode_removexattr"`
-	GateInodeSetAcl       *ebpf.ProgramSpec `ebpf:"gate_inode_set_acl"`
-	GateInodeSetattr      *ebpf.ProgramSpec `ebpf:"gate_inode_setattr"`
-	GateInodeSetattr2     *ebpf.ProgramSpec `ebpf:"gate_inode_setattr2"`
-	GateInodeSetxattr     *ebpf.ProgramSpec `ebpf:"gate_inode_setxattr"`
-	GateMmapFile          *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
-	GateMoveMount         *ebpf.ProgramSpec `ebpf:"gate_move_mount"`
-	GatePathChmod         *ebpf.ProgramSpec `ebpf:"gate_path_chmod"`
-	GatePathChown         *ebpf.ProgramSpec `ebpf:"gate_path_chown"`
-	GatePathChroot        *ebpf.ProgramSpec `ebpf:"gate_path_chroot"`
-	GatePathLink          *ebpf.ProgramSpec `ebpf:"gate_path_link"`
-	GatePathMkdir         *ebpf.ProgramSpec `ebpf:"gate_path_mkdir"`
-	GatePathMknod         *ebpf.ProgramSpec `ebpf:"gate_path_mknod"`
-	GatePathNotify        *ebpf.ProgramSpec `ebpf:"gate_path_notify"`
-	GatePathRename        *ebpf.ProgramSpec `ebpf:"gate_path_rename"`
-	GatePathRmdir         *ebpf.ProgramSpec `ebpf:"gate_path_rmdir"`
-	GatePathSymlink       *ebpf.ProgramSpec `ebpf:"gate_path_symlink"`
-	GatePathTruncate      *ebpf.ProgramSpec `ebpf:"gate_path_truncate"`
-	GatePathUnlink        *ebpf.ProgramSpec `ebpf:"gate_path_unlink"`
-	GatePtraceAccessCheck *ebpf.ProgramSpec `ebpf:"gate_ptrace_access_check"`
-	GatePtraceTraceme     *ebpf.ProgramSpec `ebpf:"gate_ptrace_traceme"`
-	GateSbKernMount       *ebpf.ProgramSpec `ebpf:"gate_sb_kern_mount"`
-	GateSbMount           *ebpf.ProgramSpec `ebpf:"gate_sb_mount"`
-	GateSbPivotroot       *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
-	GateSbRemount         *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
-	GateSbUmount          *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
-	GateSocketConnect     *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
-	GateSyslog            *ebpf.ProgramSpec `ebpf:"gate_syslog"`
-	GateTaskAlloc         *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
-	GateTaskKill          *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
-	GateTaskPrctl         *ebpf.ProgramSpec `ebpf:"gate_task_prctl"`
-	GateTaskSetrlimit     *ebpf.ProgramSpec `ebpf:"gate_task_setrlimit"`
-	GateTaskSetscheduler  *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
-	GateUnixMaySend       *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
-	GateUnixStreamConnect *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
-	GateUsernsCreate      *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
-	ImportArmed           *ebpf.ProgramSpec `ebpf:"import_armed"`
-	InheritBinding        *ebpf.ProgramSpec `ebpf:"inherit_binding"`
-	ListArmed             *ebpf.ProgramSpec `ebpf:"list_armed"`
-	NoteMount             *ebpf.ProgramSpec `ebpf:"note_mount"`
-	NoteMountFile         *ebpf.ProgramSpec `ebpf:"note_mount_file"`
-	NoteMountStacked      *ebpf.ProgramSpec `ebpf:"note_mount_stacked"`
+	ArmExisting            *ebpf.ProgramSpec `ebpf:"arm_existing"`
+	ArmForked              *ebpf.ProgramSpec `ebpf:"arm_forked"`
+	Disarm                 *ebpf.ProgramSpec `ebpf:"disarm"`
+	ExportArmed            *ebpf.ProgramSpec `ebpf:"export_armed"`
+	FindHostRoot           *ebpf.ProgramSpec `ebpf:"find_host_root"`
+	ForgetBinding          *ebpf.ProgramSpec `ebpf:"forget_binding"`
+	GateBpf                *ebpf.ProgramSpec `ebpf:"gate_bpf"`
+	GateBprmCheck          *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
+	GateBprmCommitted      *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting     *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
+	GateBprmCreds          *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
+	GateFileIoctl          *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
+	GateFileIoctlCompat    *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
+	GateFileMprotect       *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
+	GateFileOpen           *ebpf.ProgramSpec `ebpf:"gate_file_open"`
+	GateFileReceive        *ebpf.ProgramSpec `ebpf:"gate_file_receive"`
+	GateFileTruncate       *ebpf.ProgramSpec `ebpf:"gate_file_truncate"`
+	GateInodeFileSetattr   *ebpf.ProgramSpec `ebpf:"gate_inode_file_setattr"`
+	GateInodeRemoveAcl     *ebpf.ProgramSpec `ebpf:"gate_inode_remove_acl"`
+	GateInodeRemovexattr   *ebpf.ProgramSpec `ebpf:"gate_inode_removexattr"`
+	GateInodeSetAcl        *ebpf.ProgramSpec `ebpf:"gate_inode_set_acl"`
+	GateInodeSetattr       *ebpf.ProgramSpec `ebpf:"gate_inode_setattr"`
+	GateInodeSetattr2      *ebpf.ProgramSpec `ebpf:"gate_inode_setattr2"`
+	GateInodeSetxattr      *ebpf.ProgramSpec `ebpf:"gate_inode_setxattr"`
+	GateKernelLoadData     *ebpf.ProgramSpec `ebpf:"gate_kernel_load_data"`
+	GateKernelReadFile     *ebpf.ProgramSpec `ebpf:"gate_kernel_read_file"`
+	GateKeyPermission      *ebpf.ProgramSpec `ebpf:"gate_key_permission"`
+	GateLockedDown         *ebpf.ProgramSpec `ebpf:"gate_locked_down"`
+	GateMmapFile           *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
+	GateMoveMount          *ebpf.ProgramSpec `ebpf:"gate_move_mount"`
+	GateMptcpAddSubflow    *ebpf.ProgramSpec `ebpf:"gate_mptcp_add_subflow"`
+	GatePathChmod          *ebpf.ProgramSpec `ebpf:"gate_path_chmod"`
+	GatePathChown          *ebpf.ProgramSpec `ebpf:"gate_path_chown"`
+	GatePathChroot         *ebpf.ProgramSpec `ebpf:"gate_path_chroot"`
+	GatePathLink           *ebpf.ProgramSpec `ebpf:"gate_path_link"`
+	GatePathMkdir          *ebpf.ProgramSpec `ebpf:"gate_path_mkdir"`
+	GatePathMknod          *ebpf.ProgramSpec `ebpf:"gate_path_mknod"`
+	GatePathNotify         *ebpf.ProgramSpec `ebpf:"gate_path_notify"`
+	GatePathRename         *ebpf.ProgramSpec `ebpf:"gate_path_rename"`
+	GatePathRmdir          *ebpf.ProgramSpec `ebpf:"gate_path_rmdir"`
+	GatePathSymlink        *ebpf.ProgramSpec `ebpf:"gate_path_symlink"`
+	GatePathTruncate       *ebpf.ProgramSpec `ebpf:"gate_path_truncate"`
+	GatePathUnlink         *ebpf.ProgramSpec `ebpf:"gate_path_unlink"`
+	GatePerfEventOpen      *ebpf.ProgramSpec `ebpf:"gate_perf_event_open"`
+	GatePtraceAccessCheck  *ebpf.ProgramSpec `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme      *ebpf.ProgramSpec `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount        *ebpf.ProgramSpec `ebpf:"gate_sb_kern_mount"`
+	GateSbMount            *ebpf.ProgramSpec `ebpf:"gate_sb_mount"`
+	GateSbPivotroot        *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount          *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
+	GateSbUmount           *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
+	GateSettime            *ebpf.ProgramSpec `ebpf:"gate_settime"`
+	GateSocketConnect      *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
+	GateSocketCreate       *ebpf.ProgramSpec `ebpf:"gate_socket_create"`
+	GateSyslog             *ebpf.ProgramSpec `ebpf:"gate_syslog"`
+	GateTaskAlloc          *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
+	GateTaskKill           *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
+	GateTaskPrctl          *ebpf.ProgramSpec `ebpf:"gate_task_prctl"`
+	GateTaskSetioprio      *ebpf.ProgramSpec `ebpf:"gate_task_setioprio"`
+	GateTaskSetnice        *ebpf.ProgramSpec `ebpf:"gate_task_setnice"`
+	GateTaskSetrlimit      *ebpf.ProgramSpec `ebpf:"gate_task_setrlimit"`
+	GateTaskSetscheduler   *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
+	GateUnixMaySend        *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
+	GateUnixStreamConnect  *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
+	GateUringCmd           *ebpf.ProgramSpec `ebpf:"gate_uring_cmd"`
+	GateUringOverrideCreds *ebpf.ProgramSpec `ebpf:"gate_uring_override_creds"`
+	GateUsernsCreate       *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
+	ImportArmed            *ebpf.ProgramSpec `ebpf:"import_armed"`
+	InheritBinding         *ebpf.ProgramSpec `ebpf:"inherit_binding"`
+	ListArmed              *ebpf.ProgramSpec `ebpf:"list_armed"`
+	NoteMount              *ebpf.ProgramSpec `ebpf:"note_mount"`
+	NoteMountFile          *ebpf.ProgramSpec `ebpf:"note_mount_file"`
+	NoteMountStacked       *ebpf.ProgramSpec `ebpf:"note_mount_stacked"`
 }
 
 // safeclawMapSpecs contains maps before they are loaded into the kernel.
@@ -710,6 +761,7 @@ type safeclawVariableSpecs struct {
 	HostRoot           *ebpf.VariableSpec `ebpf:"host_root"`
 	HostRootFd         *ebpf.VariableSpec `ebpf:"host_root_fd"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
+	SubflowsSeen       *ebpf.VariableSpec `ebpf:"subflows_seen"`
 	SurvivorsOf        *ebpf.VariableSpec `ebpf:"survivors_of"`
 }
 
@@ -783,6 +835,7 @@ type safeclawVariables struct {
 	HostRoot           *ebpf.Variable `ebpf:"host_root"`
 	HostRootFd         *ebpf.Variable `ebpf:"host_root_fd"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
+	SubflowsSeen       *ebpf.Variable `ebpf:"subflows_seen"`
 	SurvivorsOf        *ebpf.Variable `ebpf:"survivors_of"`
 }
 
@@ -790,66 +843,79 @@ type safeclawVariables struct {
 //
 // It can be passed to loadSafeclawObjects or ebpf.CollectionSpec.LoadAndAssign.
 type safeclawPrograms struct {
-	ArmExisting           *ebpf.Program `ebpf:"arm_existing"`
-	ArmForked             *ebpf.Program `ebpf:"arm_forked"`
-	Disarm                *ebpf.Program `ebpf:"disarm"`
-	ExportArmed           *ebpf.Program `ebpf:"export_armed"`
-	FindHostRoot          *ebpf.Program `ebpf:"find_host_root"`
-	ForgetBinding         *ebpf.Program `ebpf:"forget_binding"`
-	GateBprmCheck         *ebpf.Program `ebpf:"gate_bprm_check"`
-	GateBprmCommitted     *ebpf.Program `ebpf:"gate_bprm_committed"`
-	GateBprmCommitting    *ebpf.Program `ebpf:"gate_bprm_committing"`
-	GateBprmCreds         *ebpf.Program `ebpf:"gate_bprm_creds"`
-	GateFileIoctl         *ebpf.Program `ebpf:"gate_file_ioctl"`
-	GateFileIoctlCompat   *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
-	GateFileMprotect      *ebpf.Program `ebpf:"gate_file_mprotect"`
-	GateFileOpen          *ebpf.Program `ebpf:"gate_file_open"`
-	GateFileReceive       *ebpf.Program `ebpf:"gate_file_receive"`
-	GateFileTruncate      *ebpf.Program `ebpf:"gate_file_truncate"`
-	GateInodeFileSetattr  *ebpf.Program `ebpf:"gate_inode_file_setattr"`
-	GateInodeRemoveAcl    *ebpf.Program `ebpf:"gate_inode_remove_acl"`
-	GateInodeRemovexattr  *ebpf.Program `ebpf:"gate_inode_removexattr"`
-	GateInodeSetAcl       *ebpf.Program `ebpf:"gate_inode_set_acl"`
-	GateInodeSetattr      *ebpf.Program `ebpf:"gate_inode_setattr"`
-	GateInodeSetattr2     *ebpf.Program `ebpf:"gate_inode_setattr2"`
-	GateInodeSetxattr     *ebpf.Program `ebpf:"gate_inode_setxattr"`
-	GateMmapFile          *ebpf.Program `ebpf:"gate_mmap_file"`
-	GateMoveMount         *ebpf.Program `ebpf:"gate_move_mount"`
-	GatePathChmod         *ebpf.Program `ebpf:"gate_path_chmod"`
-	GatePathChown         *ebpf.Program `ebpf:"gate_path_chown"`
-	GatePathChroot        *ebpf.Program `ebpf:"gate_path_chroot"`
-	GatePathLink          *ebpf.Program `ebpf:"gate_path_link"`
-	GatePathMkdir         *ebpf.Program `ebpf:"gate_path_mkdir"`
-	GatePathMknod         *ebpf.Program `ebpf:"gate_path_mknod"`
-	GatePathNotify        *ebpf.Program `ebpf:"gate_path_notify"`
-	GatePathRename        *ebpf.Program `ebpf:"gate_path_rename"`
-	GatePathRmdir         *ebpf.Program `ebpf:"gate_path_rmdir"`
-	GatePathSymlink       *ebpf.Program `ebpf:"gate_path_symlink"`
-	GatePathTruncate      *ebpf.Program `ebpf:"gate_path_truncate"`
-	GatePathUnlink        *ebpf.Program `ebpf:"gate_path_unlink"`
-	GatePtraceAccessCheck *ebpf.Program `ebpf:"gate_ptrace_access_check"`
-	GatePtraceTraceme     *ebpf.Program `ebpf:"gate_ptrace_traceme"`
-	GateSbKernMount       *ebpf.Program `ebpf:"gate_sb_kern_mount"`
-	GateSbMount           *ebpf.Program `ebpf:"gate_sb_mount"`
-	GateSbPivotroot       *ebpf.Program `ebpf:"gate_sb_pivotroot"`
-	GateSbRemount         *ebpf.Program `ebpf:"gate_sb_remount"`
-	GateSbUmount          *ebpf.Program `ebpf:"gate_sb_umount"`
-	GateSocketConnect     *ebpf.Program `ebpf:"gate_socket_connect"`
-	GateSyslog            *ebpf.Program `ebpf:"gate_syslog"`
-	GateTaskAlloc         *ebpf.Program `ebpf:"gate_task_alloc"`
-	GateTaskKill          *ebpf.Program `ebpf:"gate_task_kill"`
-	GateTaskPrctl         *ebpf.Program `ebpf:"gate_task_prctl"`
-	GateTaskSetrlimit     *ebpf.Program `ebpf:"gate_task_setrlimit"`
-	GateTaskSetscheduler  *ebpf.Program `ebpf:"gate_task_setscheduler"`
-	GateUnixMaySend       *ebpf.Program `ebpf:"gate_unix_may_send"`
-	GateUnixStreamConnect *ebpf.Program `ebpf:"gate_unix_stream_connect"`
-	GateUsernsCreate      *ebpf.Program `ebpf:"gate_userns_create"`
-	ImportArmed           *ebpf.Program `ebpf:"import_armed"`
-	InheritBinding        *ebpf.Program `ebpf:"inherit_binding"`
-	ListArmed             *ebpf.Program `ebpf:"list_armed"`
-	NoteMount             *ebpf.Program `ebpf:"note_mount"`
-	NoteMountFile         *ebpf.Program `ebpf:"note_mount_file"`
-	NoteMountStacked      *ebpf.Program `ebpf:"note_mount_stacked"`
+	ArmExisting            *ebpf.Program `ebpf:"arm_existing"`
+	ArmForked              *ebpf.Program `ebpf:"arm_forked"`
+	Disarm                 *ebpf.Program `ebpf:"disarm"`
+	ExportArmed            *ebpf.Program `ebpf:"export_armed"`
+	FindHostRoot           *ebpf.Program `ebpf:"find_host_root"`
+	ForgetBinding          *ebpf.Program `ebpf:"forget_binding"`
+	GateBpf                *ebpf.Program `ebpf:"gate_bpf"`
+	GateBprmCheck          *ebpf.Program `ebpf:"gate_bprm_check"`
+	GateBprmCommitted      *ebpf.Program `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting     *ebpf.Program `ebpf:"gate_bprm_committing"`
+	GateBprmCreds          *ebpf.Program `ebpf:"gate_bprm_creds"`
+	GateFileIoctl          *ebpf.Program `ebpf:"gate_file_ioctl"`
+	GateFileIoctlCompat    *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
+	GateFileMprotect       *ebpf.Program `ebpf:"gate_file_mprotect"`
+	GateFileOpen           *ebpf.Program `ebpf:"gate_file_open"`
+	GateFileReceive        *ebpf.Program `ebpf:"gate_file_receive"`
+	GateFileTruncate       *ebpf.Program `ebpf:"gate_file_truncate"`
+	GateInodeFileSetattr   *ebpf.Program `ebpf:"gate_inode_file_setattr"`
+	GateInodeRemoveAcl     *ebpf.Program `ebpf:"gate_inode_remove_acl"`
+	GateInodeRemovexattr   *ebpf.Program `ebpf:"gate_inode_removexattr"`
+	GateInodeSetAcl        *ebpf.Program `ebpf:"gate_inode_set_acl"`
+	GateInodeSetattr       *ebpf.Program `ebpf:"gate_inode_setattr"`
+	GateInodeSetattr2      *ebpf.Program `ebpf:"gate_inode_setattr2"`
+	GateInodeSetxattr      *ebpf.Program `ebpf:"gate_inode_setxattr"`
+	GateKernelLoadData     *ebpf.Program `ebpf:"gate_kernel_load_data"`
+	GateKernelReadFile     *ebpf.Program `ebpf:"gate_kernel_read_file"`
+	GateKeyPermission      *ebpf.Program `ebpf:"gate_key_permission"`
+	GateLockedDown         *ebpf.Program `ebpf:"gate_locked_down"`
+	GateMmapFile           *ebpf.Program `ebpf:"gate_mmap_file"`
+	GateMoveMount          *ebpf.Program `ebpf:"gate_move_mount"`
+	GateMptcpAddSubflow    *ebpf.Program `ebpf:"gate_mptcp_add_subflow"`
+	GatePathChmod          *ebpf.Program `ebpf:"gate_path_chmod"`
+	GatePathChown          *ebpf.Program `ebpf:"gate_path_chown"`
+	GatePathChroot         *ebpf.Program `ebpf:"gate_path_chroot"`
+	GatePathLink           *ebpf.Program `ebpf:"gate_path_link"`
+	GatePathMkdir          *ebpf.Program `ebpf:"gate_path_mkdir"`
+	GatePathMknod          *ebpf.Program `ebpf:"gate_path_mknod"`
+	GatePathNotify         *ebpf.Program `ebpf:"gate_path_notify"`
+	GatePathRename         *ebpf.Program `ebpf:"gate_path_rename"`
+	GatePathRmdir          *ebpf.Program `ebpf:"gate_path_rmdir"`
+	GatePathSymlink        *ebpf.Program `ebpf:"gate_path_symlink"`
+	GatePathTruncate       *ebpf.Program `ebpf:"gate_path_truncate"`
+	GatePathUnlink         *ebpf.Program `ebpf:"gate_path_unlink"`
+	GatePerfEventOpen      *ebpf.Program `ebpf:"gate_perf_event_open"`
+	GatePtraceAccessCheck  *ebpf.Program `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme      *ebpf.Program `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount        *ebpf.Program `ebpf:"gate_sb_kern_mount"`
+	GateSbMount            *ebpf.Program `ebpf:"gate_sb_mount"`
+	GateSbPivotroot        *ebpf.Program `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount          *ebpf.Program `ebpf:"gate_sb_remount"`
+	GateSbUmount           *ebpf.Program `ebpf:"gate_sb_umount"`
+	GateSettime            *ebpf.Program `ebpf:"gate_settime"`
+	GateSocketConnect      *ebpf.Program `ebpf:"gate_socket_connect"`
+	GateSocketCreate       *ebpf.Program `ebpf:"gate_socket_create"`
+	GateSyslog             *ebpf.Program `ebpf:"gate_syslog"`
+	GateTaskAlloc          *ebpf.Program `ebpf:"gate_task_alloc"`
+	GateTaskKill           *ebpf.Program `ebpf:"gate_task_kill"`
+	GateTaskPrctl          *ebpf.Program `ebpf:"gate_task_prctl"`
+	GateTaskSetioprio      *ebpf.Program `ebpf:"gate_task_setioprio"`
+	GateTaskSetnice        *ebpf.Program `ebpf:"gate_task_setnice"`
+	GateTaskSetrlimit      *ebpf.Program `ebpf:"gate_task_setrlimit"`
+	GateTaskSetscheduler   *ebpf.Program `ebpf:"gate_task_setscheduler"`
+	GateUnixMaySend        *ebpf.Program `ebpf:"gate_unix_may_send"`
+	GateUnixStreamConnect  *ebpf.Program `ebpf:"gate_unix_stream_connect"`
+	GateUringCmd           *ebpf.Program `ebpf:"gate_uring_cmd"`
+	GateUringOverrideCreds *ebpf.Program `ebpf:"gate_uring_override_creds"`
+	GateUsernsCreate       *ebpf.Program `ebpf:"gate_userns_create"`
+	ImportArmed            *ebpf.Program `ebpf:"import_armed"`
+	InheritBinding         *ebpf.Program `ebpf:"inherit_binding"`
+	ListArmed              *ebpf.Program `ebpf:"list_armed"`
+	NoteMount              *ebpf.Program `ebpf:"note_mount"`
+	NoteMountFile          *ebpf.Program `ebpf:"note_mount_file"`
+	NoteMountStacked       *ebpf.Program `ebpf:"note_mount_stacked"`
 }
 
 func (p *safeclawPrograms) Close() error {
@@ -860,6 +926,7 @@ func (p *safeclawPrograms) Close() error {
 		p.ExportArmed,
 		p.FindHostRoot,
 		p.ForgetBinding,
+		p.GateBpf,
 		p.GateBprmCheck,
 		p.GateBprmCommitted,
 		p.GateBprmCommitting,
@@ -877,8 +944,13 @@ func (p *safeclawPrograms) Close() error {
 		p.GateInodeSetattr,
 		p.GateInodeSetattr2,
 		p.GateInodeSetxattr,
+		p.GateKernelLoadData,
+		p.GateKernelReadFile,
+		p.GateKeyPermission,
+		p.GateLockedDown,
 		p.GateMmapFile,
 		p.GateMoveMount,
+		p.GateMptcpAddSubflow,
 		p.GatePathChmod,
 		p.GatePathChown,
 		p.GatePathChroot,
@@ -891,6 +963,7 @@ func (p *safeclawPrograms) Close() error {
 		p.GatePathSymlink,
 		p.GatePathTruncate,
 		p.GatePathUnlink,
+		p.GatePerfEventOpen,
 		p.GatePtraceAccessCheck,
 		p.GatePtraceTraceme,
 		p.GateSbKernMount,
@@ -898,15 +971,21 @@ func (p *safeclawPrograms) Close() error {
 		p.GateSbPivotroot,
 		p.GateSbRemount,
 		p.GateSbUmount,
+		p.GateSettime,
 		p.GateSocketConnect,
+		p.GateSocketCreate,
 		p.GateSyslog,
 		p.GateTaskAlloc,
 		p.GateTaskKill,
 		p.GateTaskPrctl,
+		p.GateTaskSetioprio,
+		p.GateTaskSetnice,
 		p.GateTaskSetrlimit,
 		p.GateTaskSetscheduler,
 		p.GateUnixMaySend,
 		p.GateUnixStreamConnect,
+		p.GateUringCmd,
+		p.GateUringOverrideCreds,
 		p.GateUsernsCreate,
 		p.ImportArmed,
 		p.InheritBinding,

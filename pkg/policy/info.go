@@ -55,6 +55,14 @@ var fixedRules = []struct {
 	{"builtin/block_devices", "a disk or volume, past its file system", DecisionDeny},
 	{"builtin/devices", "a device that not every container has", DecisionDeny},
 	{"builtin/mknod", "a new name for a device", DecisionDeny},
+	{"builtin/bpf", "bpf(2)", DecisionDeny},
+	{"builtin/perf", "perf_event_open", DecisionDeny},
+	{"builtin/modules", "a kernel module, or a key or policy for the kernel itself", DecisionDeny},
+	{"builtin/kexec", "another kernel to boot", DecisionDeny},
+	{"builtin/system", "the node's clock, ports or registers", DecisionDeny},
+	{"builtin/io_uring", "a command or credentials by io_uring that no other hook sees", DecisionDeny},
+	{"builtin/keyrings", "a key or key ring that is not the pod's own", DecisionDeny},
+	{"builtin/signal", "a signal, limit or scheduling for a process outside", DecisionDeny},
 }
 
 func (s *ruleSet) info() []RuleInfo {

@@ -44,7 +44,9 @@ func TestComplete(t *testing.T) {
 	seen := map[string]map[int]bool{"P": {}, "X": {}, "S": {}, "A": {}}
 	for _, e := range escapes() {
 		kind, n, _ := e.order()
-		seen[kind][n] = true
+		if seen[kind] != nil {
+			seen[kind][n] = true
+		}
 	}
 	for kind, last := range map[string]int{"P": 35, "X": 13, "S": 18} {
 		for n := 1; n <= last; n++ {

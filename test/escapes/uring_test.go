@@ -1,7 +1,9 @@
 package escapes
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"unsafe"
 
@@ -49,6 +51,11 @@ const (
 
 // uring submits one entry to a ring and returns how it ended.
 func uring(e uringEntry, setup uint32) error {
+	return uringWith(setup, func(int) (uringEntry, error) { return e, nil })
+}
+
+// uringWith submits the entry that make gives, which is told the ring.
+func uringWith(setup uint32, make func(ring int) (uringEntry, error)) error {
 	p := uringParams{flags: setup}
 	fd, _, no := unix.Syscall(unix.SYS_IO_URING_SETUP, uringEntries, uintptr(unsafe.Pointer(&p)), 0)
 	if no != 0 {
@@ -59,6 +66,10 @@ func uring(e uringEntry, setup uint32) error {
 		return prepare(err)
 	}
 	entries, err := unix.Mmap(int(fd), offSQEs, uringEntries*64, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return prepare(err)
+	}
+	e, err := make(int(fd))
 	if err != nil {
 		return prepare(err)
 	}
@@ -95,4 +106,30 @@ func uringOpen(setup uint32, flags uint8) func() error {
 		}
 		return uring(uringEntry{op: opOpenat, flags: flags, fd: unix.AT_FDCWD, addr: uint64(uintptr(unsafe.Pointer(path)))}, setup)
 	}
+}
+
+// uringCommand sends /dev/null a command, which takes any.
+func uringCommand() error {
+	const opCommand = 46
+	return withFile("/dev/null", func(fd int) error { return uring(uringEntry{op: opCommand, fd: int32(fd)}, 0) })
+}
+
+// uringPersonality opens a file by credentials that are registered with the ring.
+func uringPersonality() error {
+	const registerPersonality = 9
+	path, err := unix.BytePtrFromString(file)
+	if err != nil {
+		return prepare(err)
+	}
+	return uringWith(0, func(ring int) (uringEntry, error) {
+		id, _, no := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(ring), registerPersonality, 0, 0, 0, 0)
+		return uringEntry{op: opOpenat, fd: unix.AT_FDCWD, addr: uint64(uintptr(unsafe.Pointer(path))), personal: uint16(id)}, errno(no)
+	})
+}
+
+func noUringNull() string {
+	if b, err := os.ReadFile("/sys/kernel/btf/vmlinux"); err != nil || !bytes.Contains(b, []byte("\x00uring_cmd_null\x00")) {
+		return "commands by io_uring to /dev/null"
+	}
+	return ""
 }
