@@ -101,6 +101,10 @@ func (h *hammer) do(w []string) string {
 			t.count(openClose(unix.AT_FDCWD, arg(2), num(3)))
 		}
 		return t.String()
+	case "canary": // DIRECTORY: see canary_test.go
+		return h.canary.start(arg(1))
+	case "canary-stop":
+		return h.canary.stop()
 	case "hammer": // PATH [FLAGS]: opens it until told to stop
 		h.start(unix.AT_FDCWD, arg(1), num(2))
 		return "ok"
@@ -209,9 +213,10 @@ func (t *tally) String() string {
 
 // hammer opens files in threads of its own until it is told to stop.
 type hammer struct {
-	quit chan struct{}
-	wg   sync.WaitGroup
-	t    *tally
+	quit   chan struct{}
+	wg     sync.WaitGroup
+	t      *tally
+	canary canary
 }
 
 func (h *hammer) start(dir int, path string, flags int) {

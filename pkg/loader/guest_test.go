@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 	case "":
 	case racer:
 		os.Exit(raceMain())
+	case upgrader:
+		os.Exit(upgraderMain())
 	case starter:
 		os.Exit(starterMain())
 	default:
