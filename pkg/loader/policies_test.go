@@ -297,3 +297,23 @@ func TestReplaceAtomic(t *testing.T) {
 	}
 	t.Logf("%d opens under %d replacements; recorded by table %v", denied, rounds, seen)
 }
+
+// TestRefusedPolicyStays: a policy that cannot be enforced as a whole leaves the
+// one that it was to replace in force.
+func TestRefusedPolicyStays(t *testing.T) {
+	g := sharedGate(t)
+	ok, secret := file(t, t.TempDir(), "ok"), file(t, t.TempDir(), "secret")
+	n, tb := install(t, g, only(ok))
+	gr := newGroup(t, cgroupRoot)
+	bind(t, g, gr, BindAny, n)
+	c := startChild(t, gr)
+	var refused *NotEnforcedError
+	if err := g.ReplacePolicy(n, compile(t, only(secret)+"dns: {tcp: allow}\n")); !errors.As(err, &refused) {
+		t.Fatalf("a policy that cannot be enforced: %v", err)
+	}
+	c.want("ok", "open %s", ok)
+	c.want("EACCES", "open %s", secret)
+	if g.Tables(n) != tb {
+		t.Error("the slot has other tables")
+	}
+}

@@ -41,14 +41,14 @@ func TestList(t *testing.T) {
 // TestComplete: no technique of the list of attacks is left out. Those on the
 // agent (A) are shown in other ways too.
 func TestComplete(t *testing.T) {
-	seen := map[string]map[int]bool{"P": {}, "X": {}, "S": {}, "A": {}}
+	seen := map[string]map[int]bool{"P": {}, "X": {}, "S": {}, "U": {}, "A": {}}
 	for _, e := range escapes() {
 		kind, n, _ := e.order()
 		if seen[kind] != nil {
 			seen[kind][n] = true
 		}
 	}
-	for kind, last := range map[string]int{"P": 35, "X": 13, "S": 18} {
+	for kind, last := range map[string]int{"P": 35, "X": 13, "S": 18, "U": 16} {
 		for n := 1; n <= last; n++ {
 			if !seen[kind][n] {
 				t.Errorf("%s%d is missing", kind, n)
@@ -109,7 +109,7 @@ func exists(t *testing.T, id, dir, name string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("../..", dir, "*_test.go"))
 	must(t, err)
-	def := regexp.MustCompile(`(?m)^func ` + regexp.QuoteMeta(name) + `\(t \*testing\.T\)`)
+	def := regexp.MustCompile(`(?m)^func ` + regexp.QuoteMeta(name) + `\([tf] \*testing\.[TF]\)`)
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		must(t, err)
