@@ -42,15 +42,15 @@ static __noinline int switched_off(u64 cgroup)
 #define OFF(rule) (1ULL << (rule))
 
 /*
- * Built-in rules that the off switch silences. Not among them: mounts and roots,
- * by which names would go on meaning other files; raw sockets, which a task keeps;
- * whatever reaches the kernel, the gate itself or tasks that it does not gate.
+ * Built-in rules that the off switch silences. Not among them: what reaches files
+ * outside of the container, the kernel, the gate itself or tasks that it does not
+ * gate, which could free the pod for good; mounts and roots, by which names would
+ * go on meaning other files; raw sockets, which a task keeps.
  */
 #define OFF_RULES                                                                                                   \
-	(OFF(RULE_DEFAULT) | OFF(RULE_UNRESOLVABLE) | OFF(RULE_NO_POLICY) | OFF(RULE_METADATA) |                    \
-	 OFF(RULE_AUDIT_LOSS) | OFF(RULE_INTERNAL) | OFF(RULE_SUBTREE) | OFF(RULE_ENVIRONMENT) | OFF(RULE_CHROOT) | \
-	 OFF(RULE_USERNS) | OFF(RULE_PTRACE) | OFF(RULE_INHERITED) | OFF(RULE_MESSAGE_QUEUE) | OFF(RULE_FS_IOCTL) | \
-	 OFF(RULE_AGENT_LOSS))
+	(OFF(RULE_DEFAULT) | OFF(RULE_NO_POLICY) | OFF(RULE_METADATA) | OFF(RULE_AUDIT_LOSS) | OFF(RULE_INTERNAL) | \
+	 OFF(RULE_SUBTREE) | OFF(RULE_ENVIRONMENT) | OFF(RULE_CHROOT) | OFF(RULE_USERNS) | OFF(RULE_PTRACE) |       \
+	 OFF(RULE_MESSAGE_QUEUE) | OFF(RULE_FS_IOCTL) | OFF(RULE_AGENT_LOSS))
 
 static __always_inline int silenced(u32 rule)
 {

@@ -220,7 +220,7 @@ func TestRecorderNamesAreBounded(t *testing.T) {
 	if size(r.subjects) > namesMax || size(r.exes) > namesMax {
 		t.Errorf("%d subjects, %d executables, at most %d", size(r.subjects), size(r.exes), namesMax)
 	}
-	if string(r.subjects.get(namesMax + 10)) != fmt.Sprintf("/data/%d", namesMax+9) {
+	if string(r.subjects.get(namesMax+10)) != fmt.Sprintf("/data/%d", namesMax+9) {
 		t.Error("the newest name is missing")
 	}
 }

@@ -151,7 +151,9 @@ func TestDisable(t *testing.T) {
 		t.Fatalf("off: %+v, error %v", now, err)
 	}
 	over := now[0].Until
+	tree := a.number("tree %s", dir)
 	for _, tt := range []struct{ rule, act string }{
+		{"builtin/unresolvable", fmt.Sprintf("at %d f", tree)},
 		{"builtin/mount", "mount " + dir},
 		{"builtin/ptrace", fmt.Sprintf("trace %d", os.Getpid())},
 	} {

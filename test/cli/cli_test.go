@@ -162,6 +162,9 @@ func (p *place) verify(code int) report {
 // record is a line of the log.
 type record struct {
 	Kind, Verdict, Action, Subject, Rule, Hook, Reason string
+	Errno                                              int
+	KTime                                              uint64
+	Process                                            struct{ Exe string }
 	Adopted                                            bool
 }
 
