@@ -34,7 +34,7 @@ func TestObserve(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.log = t.TempDir() + "/log"
-		if mode != "" {
+		if mode != "" && long() {
 			if err := os.WriteFile(p.policy, []byte(src), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -42,7 +42,7 @@ func TestObserve(t *testing.T) {
 			p.verify(0)
 			return out, p.records()
 		}
-		r := suite.Run(t, agent.RunOptions{Tables: gated.Policy(t, []byte(src), "", true), LogDir: p.log, Root: p.root, Argv: []string{"/act", "much"}})
+		r := suite.Run(t, agent.RunOptions{Tables: gated.Policy(t, []byte(src), mode, true), LogDir: p.log, Root: p.root, Argv: []string{"/act", "much"}})
 		r.Ended(t, 0)
 		return r.Output, p.records()
 	}
