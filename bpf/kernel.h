@@ -248,9 +248,23 @@ struct upid {
 	struct pid_namespace *ns;
 } __core;
 
+struct hlist_node {
+	struct hlist_node *next;
+} __core;
+
+struct hlist_head {
+	struct hlist_node *first;
+} __core;
+
 struct pid {
 	u32 level;
+	struct hlist_head tasks[4]; /* enum pid_type: by thread id, thread group, process group, session */
 	struct upid numbers[];
+} __core;
+
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
 } __core;
 
 struct kernfs_node {
@@ -302,6 +316,7 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct cred *cred;
 	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
 	struct css_set *cgroups;
 	struct bpf_local_storage *bpf_storage;
 } __core;

@@ -29,6 +29,9 @@ extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __ksym;
 /* No preemption in between, since 6.10. */
 extern void bpf_preempt_disable(void) __ksym;
 extern void bpf_preempt_enable(void) __ksym;
+/* A task by its number in the first PID namespace, to be given back. */
+extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym;
+extern void bpf_task_release(struct task_struct *t) __ksym;
 /* A typed, read-only view of an address, since 6.2. */
 extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym;
 

@@ -8,7 +8,8 @@
  *   changed            what moves tasks between cgroups; what has the kernel start
  *                      programs that nobody gates; what else of the kernel's own
  *                      acts on the whole node: sysfs, securityfs, configfs and the
- *                      like, and of proc all but processes and the network
+ *                      like, and of proc all but processes and the network;
+ *                      files of proc by which a process outside would be changed
  *   opened             devices beyond those that every container has; namespaces
  *                      of others
  *   changed or read    pinned BPF objects; tracefs, debugfs, pstore, which show
@@ -16,8 +17,8 @@
  */
 #pragma once
 #include "devices.h"
-#include "maps.h"
 #include "namespaces.h"
+#include "task.h"
 
 #define PROC_LEVELS 8
 
@@ -45,11 +46,30 @@ static __always_inline int process_directory(struct dentry *d)
 	return first >= '0' && first <= '9';
 }
 
+/* In proc: of a process that the current task's binding does not gate. */
+static __noinline int foreign_process(struct inode *inode)
+{
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+	struct proc_inode *p = container_of_kernel(inode, struct proc_inode, vfs_inode);
+	struct pid *pid = kernel_read(p, pid);
+	struct armed_task *a;
+	u64 cgroup;
+
+	if (pid == leader->thread_pid)
+		return 0;
+	a = armed_self();
+	cgroup = cgroup_of_process(pid);
+	return !a || !cgroup || cgroup != a->cgroup;
+}
+
 /* An entry of proc's root; below: what is looked for is below it. */
 static __noinline u32 proc_entry(struct dentry *d, struct dentry *below, u32 change)
 {
-	if (process_directory(d))
-		return 0;
+	if (process_directory(d)) {
+		struct inode *inode = kernel_read(d, d_inode);
+
+		return change && inode && foreign_process(inode) ? RULE_PTRACE : 0;
+	}
 	if (!below && (NAMED(d, "kcore") || NAMED(d, "vmcore")))
 		return RULE_KERNEL_MEMORY;
 	if (!below && NAMED(d, "kmsg"))

@@ -36,6 +36,22 @@ static __always_inline void forget_record(struct task_struct *t)
 {
 }
 
+/* The record of the process with this number, as a copy of what tells whose it is; 0: none. */
+static __always_inline u64 cgroup_of_process(struct pid *pid)
+{
+	struct task_struct *t = bpf_task_from_pid(pid->numbers[0].nr);
+	struct armed_task *a;
+	u64 cgroup = 0;
+
+	if (!t)
+		return 0;
+	a = task_record(t, 0);
+	if (a && (a->flags & ARMED))
+		cgroup = a->cgroup;
+	bpf_task_release(t);
+	return cgroup;
+}
+
 #else
 
 /* The task's address as a number. The verifier makes one of two pointers' difference only; settings never move. */
@@ -96,6 +112,22 @@ static __always_inline void forget_record(struct task_struct *t)
 		return;
 	if (bpf_map_delete_elem(&armed_tasks, &key) == 0)
 		__sync_fetch_and_add(cell, -1);
+}
+
+/* The same. The task's key: that of another one, and how far apart they are. */
+static __always_inline u64 cgroup_of_process(struct pid *pid)
+{
+	struct task_struct *self = bpf_get_current_task_btf(), *leader = self->group_leader;
+	u64 link, known = 0, key;
+	struct armed_task *a;
+
+	link = (u64)kernel_read(pid, tasks[0].first);
+	bpf_probe_read_kernel(&known, sizeof(known), &self->group_leader);
+	if (!link || !known)
+		return 0;
+	key = task_key(leader) + (link - kernel_offset(struct task_struct, pid_links) - known);
+	a = bpf_map_lookup_elem(&armed_tasks, &key);
+	return a && (a->flags & ARMED) ? a->cgroup : 0;
 }
 
 #endif

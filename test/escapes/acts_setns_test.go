@@ -40,6 +40,7 @@ var setnsActs = []escape{
 	{id: "S8g", technique: "a namespace by its handle", do: func() error {
 		return withChild(unix.CLONE_NEWUTS, byNamespaceHandle)
 	}, rules: anyFile, hook: "file_open", action: "read", rule: "builtin/setns", lacks: noNamespaceHandles},
+	{id: "S8l", technique: "list the machine's namespaces (listns)", reason: "It gives numbers only; a namespace by its number is S8g."},
 	{id: "S8h", technique: "its own namespaces, and the user namespace of one", do: func() error {
 		fd, err := unix.Open("/proc/self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {

@@ -48,6 +48,12 @@ var traceActs = []escape{
 	{id: "P26j", technique: "memory of a process inside, where the policy tells programs apart", rules: named, do: func() error {
 		return withChild(0, readOther)
 	}, hook: "ptrace_access_check", action: "system", rule: "builtin/ptrace", end: "EPERM"},
+	{id: "P26k", technique: "make a process outside the first to die when memory is short", do: func() error {
+		return open(fmt.Sprintf("/proc/%d/oom_score_adj", os.Getppid()), unix.O_WRONLY)
+	}, rules: anyFile, hook: "file_open", action: "write", rule: "builtin/ptrace"},
+	{id: "P26l", technique: "the same for one inside is like any file", do: func() error {
+		return withChild(0, func(pid int) error { return open(fmt.Sprintf("/proc/%d/oom_score_adj", pid), unix.O_WRONLY) })
+	}, rules: anyFile, hook: "file_open", action: "write", rule: "files", end: "ok"},
 }
 
 // withChild does something about a child of the same memory image, which waits.
