@@ -210,16 +210,24 @@ static __always_inline int gate_ioctl(u64 *ctx)
 {
 	struct file *file = (void *)ctx[0];
 	struct armed_task *a = armed_self();
-	u32 type;
+	u32 type, rule = 0;
 	int ret;
 
-	if (likely(!a) || !(changes_file(ctx[1]) || passes_names(ctx[1])))
+	if (likely(!a))
 		return 0;
 	type = file->f_inode->i_mode & S_IFMT;
-	if (type != S_IFREG && type != S_IFDIR)
+	if (type == S_IFREG || type == S_IFDIR) {
+		if (passes_names(ctx[1]))
+			rule = RULE_FS_IOCTL;
+		else if (!changes_file(ctx[1]))
+			return 0;
+	} else if (names_owner(ctx[1])) {
+		rule = RULE_SIGNAL;
+	} else {
 		return 0;
-	if (passes_names(ctx[1])) {
-		if (gate_builtin(a, HOOK_FILE_IOCTL, RULE_FS_IOCTL, RELAX_NEVER))
+	}
+	if (rule) {
+		if (gate_builtin(a, HOOK_FILE_IOCTL, rule, RELAX_NEVER))
 			return -EACCES;
 		return 0;
 	}

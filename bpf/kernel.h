@@ -104,6 +104,10 @@
 #define READING_FIRMWARE 1
 #define READING_KEXEC_IMAGE 3
 #define READING_KEXEC_INITRAMFS 4
+#define F_SETOWN 8 /* include/uapi/asm-generic/fcntl.h */
+#define F_SETOWN_EX 15
+#define FIOSETOWN 0x8901 /* include/uapi/asm-generic/sockios.h */
+#define SIOCSPGRP 0x8902
 #define KEY_NEED_VIEW 1 /* include/linux/key.h */
 #define S_IFSOCK 0140000
 #define FAT_IOCTL_SET_ATTRIBUTES 0x40047211 /* include/uapi/linux/msdos_fs.h */

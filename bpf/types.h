@@ -200,6 +200,7 @@ enum hook {
 	HOOK_TASK_SETSCHEDULER,
 	HOOK_TASK_SETNICE,
 	HOOK_TASK_SETIOPRIO,
+	HOOK_FILE_FCNTL,
 };
 
 enum event_kind {

@@ -78,6 +78,8 @@ func (h *hammer) do(w []string) string {
 		return apart(num(1), func() error { return openClose(unix.AT_FDCWD, arg(2), unix.O_RDONLY) })
 	case "setns": // PID PATH: opens it in the mount namespace of a process
 		return enter(num(1), arg(2))
+	case "kill": // PID SIGNAL
+		return end(unix.Kill(num(1), syscall.Signal(num(2))))
 	case "socket":
 		return fd(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	case "connect-by": // FD PORT

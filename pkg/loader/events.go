@@ -116,6 +116,7 @@ var hookNames = map[safeclawHook]string{ //nolint:gosec // no credentials: names
 	safeclawHookHOOK_TASK_SETSCHEDULER:    "task_setscheduler",
 	safeclawHookHOOK_TASK_SETNICE:         "task_setnice",
 	safeclawHookHOOK_TASK_SETIOPRIO:       "task_setioprio",
+	safeclawHookHOOK_FILE_FCNTL:           "file_fcntl",
 }
 
 var classNames = map[safeclawClass]string{

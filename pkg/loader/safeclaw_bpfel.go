@@ -313,6 +313,7 @@ const (
 	safeclawHookHOOK_TASK_SETSCHEDULER    safeclawHook = 57
 	safeclawHookHOOK_TASK_SETNICE         safeclawHook = 58
 	safeclawHookHOOK_TASK_SETIOPRIO       safeclawHook = 59
+	safeclawHookHOOK_FILE_FCNTL           safeclawHook = 60
 )
 
 type safeclawKind uint32
@@ -541,6 +542,7 @@ const (
 	safeclawProgGateBprmCommitted      = "gate_bprm_committed"
 	safeclawProgGateBprmCommitting     = "gate_bprm_committing"
 	safeclawProgGateBprmCreds          = "gate_bprm_creds"
+	safeclawProgGateFileFcntl          = "gate_file_fcntl"
 	safeclawProgGateFileIoctl          = "gate_file_ioctl"
 	safeclawProgGateFileIoctlCompat    = "gate_file_ioctl_compat"
 	safeclawProgGateFileMprotect       = "gate_file_mprotect"
@@ -665,6 +667,7 @@ type safeclawProgramSpecs struct {
 	GateBprmCommitted      *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting     *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
 	GateBprmCreds          *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
+	GateFileFcntl          *ebpf.ProgramSpec `ebpf:"gate_file_fcntl"`
 	GateFileIoctl          *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat    *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect       *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
@@ -854,6 +857,7 @@ type safeclawPrograms struct {
 	GateBprmCommitted      *ebpf.Program `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting     *ebpf.Program `ebpf:"gate_bprm_committing"`
 	GateBprmCreds          *ebpf.Program `ebpf:"gate_bprm_creds"`
+	GateFileFcntl          *ebpf.Program `ebpf:"gate_file_fcntl"`
 	GateFileIoctl          *ebpf.Program `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat    *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect       *ebpf.Program `ebpf:"gate_file_mprotect"`
@@ -931,6 +935,7 @@ func (p *safeclawPrograms) Close() error {
 		p.GateBprmCommitted,
 		p.GateBprmCommitting,
 		p.GateBprmCreds,
+		p.GateFileFcntl,
 		p.GateFileIoctl,
 		p.GateFileIoctlCompat,
 		p.GateFileMprotect,
