@@ -47,6 +47,7 @@ struct bpf_dynptr {
 
 struct task_struct;
 struct seq_file;
+struct unix_sock;
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
@@ -67,6 +68,7 @@ static void *(*const bpf_task_storage_get)(void *map, struct task_struct *task, 
 static long (*const bpf_task_storage_delete)(void *map, struct task_struct *task) = (void *)157;
 static struct task_struct *(*const bpf_get_current_task_btf)(void) = (void *)158;
 static long (*const bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
+static struct unix_sock *(*const bpf_skc_to_unix_sock)(void *sk) = (void *)178;
 static long (*const bpf_loop)(u32 rounds, void *fn, void *ctx, u64 flags) = (void *)181;
 static long (*const bpf_get_func_arg)(void *ctx, u32 n, u64 *value) = (void *)183;
 static long (*const bpf_ringbuf_reserve_dynptr)(void *ringbuf, u32 size, u64 flags,

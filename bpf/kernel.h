@@ -110,6 +110,9 @@
 #define SIOCSPGRP 0x8902
 #define KEY_NEED_VIEW 1 /* include/linux/key.h */
 #define S_IFSOCK 0140000
+#define PF_KTHREAD 0x200000		    /* include/linux/sched.h */
+#define CAP_SYS_ADMIN 21		    /* include/uapi/linux/capability.h */
+#define BPF_LINK_GET_FD_BY_ID 30	    /* include/uapi/linux/bpf.h */
 #define FAT_IOCTL_SET_ATTRIBUTES 0x40047211 /* include/uapi/linux/msdos_fs.h */
 
 struct qstr {
@@ -127,6 +130,7 @@ struct inode {
 	u16 i_mode;
 	u32 i_nlink;
 	u32 i_rdev;
+	u32 i_generation;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 } __core;
@@ -243,7 +247,12 @@ struct nsproxy {
 	struct cgroup_namespace *cgroup_ns;
 } __core;
 
+typedef struct {
+	u64 val;
+} kernel_cap_t;
+
 struct cred {
+	kernel_cap_t cap_effective;
 	struct user_namespace *user_ns;
 } __core;
 
@@ -293,6 +302,28 @@ struct css_set {
 
 struct bpf_local_storage;
 
+typedef struct {
+	int counter;
+} __core atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+} __core;
+
+struct bpf_map {
+	u32 id;
+	char name[16];
+} __core;
+
+struct bpf_prog_aux {
+	u32 id;
+	char name[16];
+} __core;
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
+} __core;
+
 struct mm_struct {
 	struct file *exe_file;
 } __core;
@@ -307,6 +338,7 @@ struct files_struct {
 } __core;
 
 struct task_struct {
+	unsigned int flags;
 	int pid;
 	int tgid;
 	unsigned in_execve : 1;
@@ -323,6 +355,7 @@ struct task_struct {
 	struct hlist_node pid_links[4];
 	struct css_set *cgroups;
 	struct bpf_local_storage *bpf_storage;
+	struct signal_struct *signal;
 } __core;
 
 struct linux_binprm {
@@ -412,6 +445,7 @@ struct bpf_iter_meta {
 } __core;
 
 struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 	u32 fd;
 	struct file *file;

@@ -14,6 +14,7 @@
  *   file_open             file.read and file.write
  *   mmap_file, file_mprotect   executable mappings of files, shared writable ones
  *   hooks_file.h          all else that changes a file, a name or what is known of them
+ *   guard.h               what enforcement itself stands on, against gated tasks and other containers
  *   hooks_builtin.h       mounts, roots, user namespaces, tracing: denied whatever the policy says
  *   outside.h             files that act on the node, or show it: the same
  *   socket_connect        network.request by address
@@ -40,6 +41,7 @@
 #include "handover.h"
 #include "hooks_builtin.h"
 #include "hooks_file.h"
+#include "guard.h"
 #include "hooks_key.h"
 #include "hooks_outward.h"
 #include "hooks_socket.h"
@@ -227,6 +229,8 @@ int gate_file_open(u64 *ctx)
 {
 	struct armed_task *a = armed_self();
 
+	if (guard_dirs && guard_open(a, (void *)ctx[0]))
+		return -EACCES;
 	if (likely(!a))
 		return 0;
 	if (gate_open(a, (void *)ctx[0]))

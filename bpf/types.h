@@ -92,6 +92,7 @@ enum rule {
 	RULE_IO_URING,
 	RULE_KEYRINGS,
 	RULE_SIGNAL,
+	RULE_SELF_PROTECTION,
 };
 
 /* Bits of table_header.builtin: built-in denials that a policy relaxes. */
@@ -201,10 +202,21 @@ enum hook {
 	HOOK_TASK_SETNICE,
 	HOOK_TASK_SETIOPRIO,
 	HOOK_FILE_FCNTL,
+	HOOK_BPF_MAP,
+	HOOK_BPF_PROG,
+	HOOK_INODE_CREATE,
+	HOOK_INODE_MKDIR,
+	HOOK_INODE_MKNOD,
+	HOOK_INODE_SYMLINK,
+	HOOK_INODE_UNLINK,
+	HOOK_INODE_RMDIR,
+	HOOK_INODE_RENAME,
+	HOOK_INODE_LINK,
 };
 
 enum event_kind {
 	EVENT_DECISION = 1,
+	EVENT_GUARD = 2, /* of a task that is not gated: see guard_types.h */
 };
 
 #define ENCODING_DENSE 1 /* 0: no automaton of the kind */
@@ -400,7 +412,8 @@ struct cpu_stats {
 	u64 no_rule_count; /* decisions without a counter for their rule */
 	u64 bind_lost;	   /* child cgroups whose inherited binding did not fit the map */
 	u64 outward;	   /* signals, limits and schedulings of outside tasks that were refused */
-	u64 reserved[4];
+	u64 guard_held;	   /* touches of what is ours that were not recorded one by one */
+	u64 reserved[3];
 };
 
 struct counted_key {
@@ -538,8 +551,12 @@ struct words {
 	u8 buf[PATH_END];
 };
 
+#include "guard_types.h"
+
 /* Never read: it puts types that no map names into the object's BTF, where bpf2go finds them. */
 struct abi {
+	enum guarded guarded;
+	enum guard_why guard_why;
 	enum kind kind;
 	enum rule rule;
 	enum relax relax;

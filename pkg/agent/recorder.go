@@ -31,6 +31,9 @@ type Recorder struct {
 	lost map[uint32][]audit.SeqRange // came, but the log's queue was full
 	// restart has the numbers up to which an agent before this one may have lost some.
 	restart map[uint32]uint64
+
+	guardHeld map[uint32]uint64 // touches that were counted only, as far as the log says, by CPU
+	dirs      map[uint64]string // protected directories by inode number
 }
 
 type applied struct {
@@ -43,6 +46,7 @@ func NewRecorder(log appender) *Recorder {
 	return &Recorder{
 		log: log, policies: map[uint64]applied{}, exes: newNames(), subjects: newNames(),
 		seen: map[uint32]*sequence{}, lost: map[uint32][]audit.SeqRange{}, restart: map[uint32]uint64{},
+		guardHeld: map[uint32]uint64{}, dirs: map[uint64]string{},
 	}
 }
 
@@ -100,6 +104,7 @@ func (r *Recorder) exe(id uint64) []byte {
 func (r *Recorder) From(base []loader.CPUStats) {
 	for _, c := range base {
 		r.tracker(uint32(c.CPU)).next = c.Seq + 1
+		r.guardHeld[uint32(c.CPU)] = c.GuardHeld
 	}
 }
 
@@ -119,6 +124,9 @@ func (r *Recorder) Continue(s audit.Standing, now []loader.CPUStats) {
 // Event records one decision. An error other than a full queue is final.
 func (r *Recorder) Event(e *loader.Event) error {
 	r.tracker(e.CPU).add(e.Seq)
+	if e.Touch != nil {
+		return r.put(e, r.touch(e))
+	}
 	d := r.decision(e)
 	if len(e.Subject) > 0 {
 		if e.Verdict == loader.Allow && e.SubjectID != 0 {
@@ -131,7 +139,13 @@ func (r *Recorder) Event(e *loader.Event) error {
 	if r.Denied != nil && (d.Verdict == audit.Deny || d.Verdict == audit.WouldDeny) {
 		r.Denied(d)
 	}
-	err := r.log.Append(d)
+	return r.put(e, d)
+}
+
+// put appends what became of an event; a full queue costs the event, which is
+// declared lost.
+func (r *Recorder) put(e *loader.Event, rec audit.Record) error {
+	err := r.log.Append(rec)
 	if errors.Is(err, audit.ErrQueueFull) {
 		r.lost[e.CPU] = addSeq(r.lost[e.CPU], e.Seq)
 		return nil
@@ -240,6 +254,9 @@ func (r *Recorder) Counted(cs []loader.Counted) error {
 func (r *Recorder) Counters(confirmed []loader.CPUStats) error {
 	for _, c := range confirmed {
 		cpu := uint32(c.CPU)
+		if err := r.held(cpu, c.GuardHeld); err != nil {
+			return err
+		}
 		before, gaps := splitRanges(r.tracker(cpu).missing(c.Seq), r.restart[cpu])
 		if err := r.declare(cpu, lossRestart, before); err != nil {
 			return err

@@ -19,7 +19,7 @@ type cpuCounters struct {
 func (a *accountant) record(boot string, r *parsed) error {
 	a.enter(boot)
 	switch string(r.kind) {
-	case KindDecision:
+	case KindDecision, KindGuardDenied, KindGuardAllowed:
 		cpu, ok := scanCPU(r.f.cpu)
 		kseq, ok2 := scanUint(r.f.kseq)
 		if !ok || !ok2 {

@@ -26,7 +26,7 @@ func (w *walker) check(r *parsed, b []byte) error {
 		return w.checkCommit(r, b)
 	case KindRecovery:
 		return w.checkRecovery(r)
-	case KindDecision:
+	case KindDecision, KindGuardDenied, KindGuardAllowed:
 		w.verdict(r, 1)
 	case KindCounted:
 		n, _ := scanUint(r.f.count)

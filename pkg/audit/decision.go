@@ -119,16 +119,21 @@ func (d *Decision) appendIdentity(e *encoder) {
 
 func (d *Decision) appendActors(e *encoder) {
 	d.Process.appendTo(e)
-	if d.Parent.PID != 0 {
-		e.open("parent")
-		e.uint("pid", uint64(d.Parent.PID))
-		e.uint("start", d.Parent.StartTime)
-		text(e, "comm", d.Parent.Comm, false)
-		e.close()
-	}
+	d.Parent.appendTo(e)
 	e.uint("cgroup_id", d.CgroupID)
 	d.Pod.appendTo(e)
 	d.Policy.appendTo(e)
+}
+
+func (p *Parent) appendTo(e *encoder) {
+	if p.PID == 0 {
+		return
+	}
+	e.open("parent")
+	e.uint("pid", uint64(p.PID))
+	e.uint("start", p.StartTime)
+	text(e, "comm", p.Comm, false)
+	e.close()
 }
 
 func (p *Process) appendTo(e *encoder) {

@@ -26,11 +26,14 @@ const (
 	KindHeartbeat     = "heartbeat"
 	KindDisabled      = "disabled"
 	KindEnabled       = "enabled"
+	KindGuardDenied   = "guard.denied"
+	KindGuardAllowed  = "guard.allowed"
+	KindGuardHeld     = "guard.held"
 )
 
 // Record is one of the record types of this package: [Decision], [Counted],
 // [AgentStart], [AgentStop], [PolicyApplied], [PolicyRemoved], [Binding],
-// [Loss], [OffSwitch] or [Heartbeat]. Segment headers, commits and recoveries are written by
+// [Loss], [OffSwitch], [Heartbeat], [Guard] or [GuardHeld]. Segment headers, commits and recoveries are written by
 // the log itself.
 type Record interface {
 	// Kind is the record's kind as it stands in the log.

@@ -33,6 +33,12 @@ type row struct {
 		Table string `json:"table"`
 	} `json:"policy"`
 
+	Object   string `json:"object"`
+	ObjectID uint64 `json:"object_id"`
+	Why      string `json:"why"`
+	Hook     string `json:"hook"`
+	Held     uint64 `json:"held"`
+
 	Mode      string      `json:"mode"`
 	Version   string      `json:"version"`
 	Kernel    string      `json:"kernel"`
@@ -109,6 +115,12 @@ func (r *row) text(p paint) string {
 	switch r.Kind {
 	case KindDecision:
 		return fmt.Sprintf(rowFormat, safe(clock), p.text(color, fmt.Sprintf("%-12s", safe(verdict))), safe(r.Action), safe(r.Subject), safe(exe), safe(r.Rule), safe(r.Reason))
+	case KindGuardDenied, KindGuardAllowed:
+		why := r.Why
+		if r.Held > 0 {
+			why = strings.TrimSpace(fmt.Sprintf("%s; %d more before", why, r.Held))
+		}
+		return fmt.Sprintf(rowFormat, safe(clock), p.text(color, fmt.Sprintf("%-12s", safe(verdict))), safe(r.Kind), safe(fmt.Sprintf("%s %s (%d)", r.Object, r.Subject, r.ObjectID)), safe(exe), safe(r.Hook), safe(why))
 	case KindCounted:
 		return fmt.Sprintf(rowFormat, safe(clock), p.text(color, fmt.Sprintf("%-12s", safe(verdict))), safe(r.Action), safe(r.Subject), safe(exe), safe(r.Rule), fmt.Sprintf("%d times", r.Count))
 	}
@@ -137,6 +149,8 @@ func (r *row) details() string {
 		return fmt.Sprintf("%d decisions on cpu %d: %s", n, r.CPU, r.Reason)
 	case KindDisabled, KindEnabled:
 		return r.offSwitch()
+	case KindGuardHeld:
+		return fmt.Sprintf("%d touches of the agent's own objects on cpu %d were counted only", r.Count, r.CPU)
 	case KindHeartbeat:
 		return fmt.Sprintf("%d cpus", len(r.CPUs))
 	case KindCommit:

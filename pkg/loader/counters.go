@@ -20,6 +20,7 @@ type CPUStats struct {
 	Denied                   uint64
 	NoScratch, NoStorage     uint64
 	NoRuleCount, BindLost    uint64
+	GuardHeld                uint64 // touches of what is ours that were not recorded one by one: see Touch
 	Outward                  uint64 // signals, limits and schedulings of outside tasks that were refused
 }
 
@@ -36,7 +37,7 @@ func readStats(m *ebpf.Map) ([]CPUStats, error) {
 		out[i] = CPUStats{
 			CPU: i, Seq: r.Seq, Decisions: r.Decisions, Counted: r.Counted, Emitted: r.Emitted, Lost: r.Lost,
 			LostShare: r.LostShare, Denied: r.Denied, NoScratch: r.NoScratch, NoStorage: r.NoStorage,
-			NoRuleCount: r.NoRuleCount, BindLost: r.BindLost, Outward: r.Outward,
+			NoRuleCount: r.NoRuleCount, BindLost: r.BindLost, Outward: r.Outward, GuardHeld: r.GuardHeld,
 		}
 	}
 	return out, nil
@@ -80,6 +81,7 @@ func Since(now, base []CPUStats) []CPUStats {
 		s.NoRuleCount -= b.NoRuleCount
 		s.BindLost -= b.BindLost
 		s.Outward -= b.Outward
+		s.GuardHeld -= b.GuardHeld
 	}
 	return out
 }

@@ -54,6 +54,7 @@ type Event struct {
 	Subject   []byte         // the path, without its class byte; empty where there is none
 	Address   netip.AddrPort // of a connect
 	Protocol  uint8
+	Touch     *Touch // set: no decision of a policy; see Protect
 }
 
 var hookNames = map[safeclawHook]string{ //nolint:gosec // no credentials: names of hooks
@@ -117,6 +118,16 @@ var hookNames = map[safeclawHook]string{ //nolint:gosec // no credentials: names
 	safeclawHookHOOK_TASK_SETNICE:         "task_setnice",
 	safeclawHookHOOK_TASK_SETIOPRIO:       "task_setioprio",
 	safeclawHookHOOK_FILE_FCNTL:           "file_fcntl",
+	safeclawHookHOOK_BPF_MAP:              "bpf_map",
+	safeclawHookHOOK_BPF_PROG:             "bpf_prog",
+	safeclawHookHOOK_INODE_CREATE:         "inode_create",
+	safeclawHookHOOK_INODE_MKDIR:          "inode_mkdir",
+	safeclawHookHOOK_INODE_MKNOD:          "inode_mknod",
+	safeclawHookHOOK_INODE_SYMLINK:        "inode_symlink",
+	safeclawHookHOOK_INODE_UNLINK:         "inode_unlink",
+	safeclawHookHOOK_INODE_RMDIR:          "inode_rmdir",
+	safeclawHookHOOK_INODE_RENAME:         "inode_rename",
+	safeclawHookHOOK_INODE_LINK:           "inode_link",
 }
 
 var classNames = map[safeclawClass]string{
@@ -211,6 +222,12 @@ func decodeEvent(b []byte) (*Event, error) {
 	}
 	e.Parent.PID, e.Parent.StartTime, e.Parent.Comm = h.ParentTgid, time.Duration(h.ParentStartTime), cString(h.ParentComm[:])
 	switch {
+	case h.Kind == eventGuard:
+		e.Touch = decodeTouch(&h)
+		e.ExeID, e.SubjectID, e.TableID, e.Late = 0, 0, 0, false
+		if len(sub) > 0 {
+			e.Subject = []byte(cString(sub[1:]))
+		}
 	case h.Action == kindAddr && len(sub) == addrSubject:
 		e.Class = addrOwnNet
 		if sub[0] == uint8(safeclawClassCLASS_MOUNT) {

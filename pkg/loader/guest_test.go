@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		os.Exit(upgraderMain())
 	case starter:
 		os.Exit(starterMain())
+	case visitor:
+		os.Exit(visitorMain())
 	default:
 		os.Exit(childMain(os.Stdin, os.Stdout))
 	}
@@ -362,6 +364,7 @@ func totalSince(t *testing.T, g *Gate, base []CPUStats) CPUStats {
 		s.NoStorage += c.NoStorage
 		s.NoRuleCount += c.NoRuleCount
 		s.BindLost += c.BindLost
+		s.GuardHeld += c.GuardHeld
 	}
 	return s
 }

@@ -102,6 +102,42 @@ var hooks = []hook{
 	{program: safeclawProgArmForked, typ: ebpf.Tracing},
 	{program: safeclawProgInheritBinding, typ: ebpf.Tracing},
 	{program: safeclawProgForgetBinding, typ: ebpf.Tracing},
+	// Behind the gate's: a hook's newest program is asked first.
+	{program: safeclawProgGuardBpf, typ: ebpf.LSM},
+	{program: safeclawProgGuardBpfMap, typ: ebpf.LSM},
+	{program: safeclawProgGuardBpfProg, typ: ebpf.LSM},
+	{program: safeclawProgGuardBpfMapFree, typ: ebpf.LSM, since: "6.9"},
+	{program: plainProgGuardBpfMapFreeSecurity, typ: ebpf.LSM, since: "5.7, until 6.8", only: VariantPlain},
+	{program: safeclawProgGuardPtraceAccessCheck, typ: ebpf.LSM},
+	{program: safeclawProgGuardTaskKill, typ: ebpf.LSM},
+	{program: safeclawProgGuardFileSendSigiotask, typ: ebpf.LSM},
+	{program: safeclawProgGuardTaskSetrlimit, typ: ebpf.LSM},
+	{program: safeclawProgGuardTaskSetscheduler, typ: ebpf.LSM},
+	{program: safeclawProgGuardTaskSetnice, typ: ebpf.LSM},
+	{program: safeclawProgGuardTaskSetioprio, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeCreate, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeMkdir, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeMknod, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeSymlink, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeUnlink, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeRmdir, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeRename, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeLink, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeSetattr, typ: ebpf.LSM, arguments: 3},
+	{program: safeclawProgGuardInodeSetattr2, typ: ebpf.LSM, arguments: 2},
+	{program: safeclawProgGuardInodeSetxattr, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeRemovexattr, typ: ebpf.LSM},
+	{program: safeclawProgGuardInodeSetAcl, typ: ebpf.LSM, since: "6.2"},       // inode_setxattr before
+	{program: safeclawProgGuardInodeRemoveAcl, typ: ebpf.LSM, since: "6.2"},    // inode_removexattr before
+	{program: safeclawProgGuardInodeFileSetattr, typ: ebpf.LSM, since: "6.17"}, // file_ioctl before
+	{program: safeclawProgGuardFileIoctl, typ: ebpf.LSM},
+	{program: safeclawProgGuardFileIoctlCompat, typ: ebpf.LSM, since: "6.8"}, // file_ioctl before
+	{program: safeclawProgGuardSbMount, typ: ebpf.LSM},
+	{program: safeclawProgGuardMoveMount, typ: ebpf.LSM},
+	{program: safeclawProgGuardSbUmount, typ: ebpf.LSM},
+	{program: safeclawProgGuardUnixStreamConnect, typ: ebpf.LSM},
+	{program: safeclawProgGuardUnixMaySend, typ: ebpf.LSM},
+	{program: safeclawProgGuardAgentExit, typ: ebpf.Tracing},
 }
 
 // kernelTypes is what is asked of the running kernel's own description.
@@ -166,10 +202,17 @@ func lacking(variant Variant, chosen []hook) []string {
 	var out []string
 	for _, h := range hooks {
 		if h.since != "" && (h.only == "" || h.only == variant) && !slices.Contains(chosen, h) {
-			out = append(out, fmt.Sprintf("%s (since %s)", strings.TrimPrefix(h.program, "gate_"), h.since))
+			if what := fmt.Sprintf("%s (since %s)", h.what(), h.since); !slices.Contains(out, what) {
+				out = append(out, what)
+			}
 		}
 	}
 	return out
+}
+
+// what names the hook that the program is for.
+func (h hook) what() string {
+	return strings.TrimPrefix(strings.TrimPrefix(h.program, "gate_"), "guard_")
 }
 
 // everyHook wants a program for each hook that has variants.

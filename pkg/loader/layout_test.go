@@ -118,6 +118,9 @@ func testLayout(t *testing.T, _ object, spec *ebpf.CollectionSpec) {
 		{"control", safeclawControl{}, 0},
 		{"disabled", safeclawDisabled{}, 0},
 		{"off_switch", safeclawOffSwitch{}, 0},
+		{"guarded_id", safeclawGuardedId{}, 0},
+		{"guarded_dir", safeclawGuardedDir{}, 0},
+		{"guard_rate", safeclawGuardRate{}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var c *btf.Struct
@@ -257,7 +260,7 @@ func TestPrograms(t *testing.T) {
 }
 
 func testPrograms(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
-	iterators := map[string]bool{safeclawProgArmExisting: true, safeclawProgListArmed: true, safeclawProgFindHostRoot: true}
+	iterators := map[string]bool{safeclawProgArmExisting: true, safeclawProgListArmed: true, safeclawProgFindHostRoot: true, safeclawProgFindGuarded: true}
 	types := map[string]ebpf.ProgramType{}
 	for _, h := range hooks {
 		if h.only == "" || h.only == obj.name {
@@ -287,11 +290,11 @@ func testPrograms(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
 	}
 	short := map[string]string{"gate_bprm_check": "bprm_check_security", "gate_bprm_committed": "bprm_committed_creds", "gate_bprm_creds": "bprm_creds_for_exec",
 		"gate_bprm_committing": "bprm_committing_creds",
-		"gate_inode_setattr2":  "inode_setattr"}
+		"gate_inode_setattr2":  "inode_setattr", "guard_inode_setattr2": "inode_setattr"}
 	for name, typ := range types {
 		want := short[name]
 		if want == "" {
-			want = strings.TrimPrefix(name, "gate_")
+			want = strings.TrimPrefix(strings.TrimPrefix(name, "gate_"), "guard_")
 		}
 		if p := spec.Programs[name]; typ == ebpf.LSM && (p == nil || p.AttachTo != want) {
 			t.Errorf("program %s is not on hook %s", name, want)

@@ -15,6 +15,8 @@ import (
 
 type matcherAbi struct {
 	_            structs.HostLayout
+	Guarded      uint32
+	GuardWhy     uint32
 	Kind         uint32
 	Rule         uint32
 	Relax        uint32
@@ -145,7 +147,8 @@ type matcherCpuStats struct {
 	NoRuleCount uint64
 	BindLost    uint64
 	Outward     uint64
-	Reserved    [4]uint64
+	GuardHeld   uint64
+	Reserved    [3]uint64
 }
 
 type matcherDisabled struct {

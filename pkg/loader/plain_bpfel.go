@@ -16,106 +16,153 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	plainMapArmedTasks              = "armed_tasks"
-	plainMapBindings                = "bindings"
-	plainMapCommands                = "commands"
-	plainMapControl                 = "control"
-	plainMapCounted                 = "counted"
-	plainMapDisabled                = "disabled"
-	plainMapEvents                  = "events"
-	plainMapHanded                  = "handed"
-	plainMapMaybeArmed              = "maybe_armed"
-	plainMapMaybeBound              = "maybe_bound"
-	plainMapPlaces                  = "places"
-	plainMapPoliciesLarge           = "policies_large"
-	plainMapPoliciesSmall           = "policies_small"
-	plainMapRuleCounts              = "rule_counts"
-	plainMapScratch                 = "scratch"
-	plainMapStats                   = "stats"
-	plainMapSwitches                = "switches"
-	plainMapWords                   = "words"
-	plainProgArmExisting            = "arm_existing"
-	plainProgArmForked              = "arm_forked"
-	plainProgDisarm                 = "disarm"
-	plainProgExportArmed            = "export_armed"
-	plainProgFindHostRoot           = "find_host_root"
-	plainProgForgetBinding          = "forget_binding"
-	plainProgGateBpf                = "gate_bpf"
-	plainProgGateBprmCheck          = "gate_bprm_check"
-	plainProgGateBprmCommitted      = "gate_bprm_committed"
-	plainProgGateBprmCommitting     = "gate_bprm_committing"
-	plainProgGateBprmCreds          = "gate_bprm_creds"
-	plainProgGateFileFcntl          = "gate_file_fcntl"
-	plainProgGateFileIoctl          = "gate_file_ioctl"
-	plainProgGateFileIoctlCompat    = "gate_file_ioctl_compat"
-	plainProgGateFileMprotect       = "gate_file_mprotect"
-	plainProgGateFileOpen           = "gate_file_open"
-	plainProgGateFileReceive        = "gate_file_receive"
-	plainProgGateFileTruncate       = "gate_file_truncate"
-	plainProgGateInodeFileSetattr   = "gate_inode_file_setattr"
-	plainProgGateInodeRemoveAcl     = "gate_inode_remove_acl"
-	plainProgGateInodeRemovexattr   = "gate_inode_removexattr"
-	plainProgGateInodeSetAcl        = "gate_inode_set_acl"
-	plainProgGateInodeSetattr       = "gate_inode_setattr"
-	plainProgGateInodeSetattr2      = "gate_inode_setattr2"
-	plainProgGateInodeSetxattr      = "gate_inode_setxattr"
-	plainProgGateKernelLoadData     = "gate_kernel_load_data"
-	plainProgGateKernelReadFile     = "gate_kernel_read_file"
-	plainProgGateKeyPermission      = "gate_key_permission"
-	plainProgGateLockedDown         = "gate_locked_down"
-	plainProgGateMmapFile           = "gate_mmap_file"
-	plainProgGateMoveMount          = "gate_move_mount"
-	plainProgGateMptcpAddSubflow    = "gate_mptcp_add_subflow"
-	plainProgGatePathChmod          = "gate_path_chmod"
-	plainProgGatePathChown          = "gate_path_chown"
-	plainProgGatePathChroot         = "gate_path_chroot"
-	plainProgGatePathLink           = "gate_path_link"
-	plainProgGatePathMkdir          = "gate_path_mkdir"
-	plainProgGatePathMknod          = "gate_path_mknod"
-	plainProgGatePathNotify         = "gate_path_notify"
-	plainProgGatePathRename         = "gate_path_rename"
-	plainProgGatePathRmdir          = "gate_path_rmdir"
-	plainProgGatePathSymlink        = "gate_path_symlink"
-	plainProgGatePathTruncate       = "gate_path_truncate"
-	plainProgGatePathUnlink         = "gate_path_unlink"
-	plainProgGatePerfEventOpen      = "gate_perf_event_open"
-	plainProgGatePtraceAccessCheck  = "gate_ptrace_access_check"
-	plainProgGatePtraceTraceme      = "gate_ptrace_traceme"
-	plainProgGateSbKernMount        = "gate_sb_kern_mount"
-	plainProgGateSbMount            = "gate_sb_mount"
-	plainProgGateSbPivotroot        = "gate_sb_pivotroot"
-	plainProgGateSbRemount          = "gate_sb_remount"
-	plainProgGateSbUmount           = "gate_sb_umount"
-	plainProgGateSettime            = "gate_settime"
-	plainProgGateSocketConnect      = "gate_socket_connect"
-	plainProgGateSocketCreate       = "gate_socket_create"
-	plainProgGateSyslog             = "gate_syslog"
-	plainProgGateTaskAlloc          = "gate_task_alloc"
-	plainProgGateTaskFree           = "gate_task_free"
-	plainProgGateTaskKill           = "gate_task_kill"
-	plainProgGateTaskPrctl          = "gate_task_prctl"
-	plainProgGateTaskSetioprio      = "gate_task_setioprio"
-	plainProgGateTaskSetnice        = "gate_task_setnice"
-	plainProgGateTaskSetrlimit      = "gate_task_setrlimit"
-	plainProgGateTaskSetscheduler   = "gate_task_setscheduler"
-	plainProgGateUnixMaySend        = "gate_unix_may_send"
-	plainProgGateUnixStreamConnect  = "gate_unix_stream_connect"
-	plainProgGateUringCmd           = "gate_uring_cmd"
-	plainProgGateUringOverrideCreds = "gate_uring_override_creds"
-	plainProgGateUsernsCreate       = "gate_userns_create"
-	plainProgImportArmed            = "import_armed"
-	plainProgInheritBinding         = "inherit_binding"
-	plainProgListArmed              = "list_armed"
-	plainProgNoteMount              = "note_mount"
-	plainProgNoteMountFile          = "note_mount_file"
-	plainProgNoteMountStacked       = "note_mount_stacked"
-	plainVarAbi                     = "abi"
-	plainVarBindingsOverflowed      = "bindings_overflowed"
-	plainVarHostRoot                = "host_root"
-	plainVarHostRootFd              = "host_root_fd"
-	plainVarSettings                = "settings"
-	plainVarSubflowsSeen            = "subflows_seen"
-	plainVarSurvivorsOf             = "survivors_of"
+	plainMapArmedTasks               = "armed_tasks"
+	plainMapBindings                 = "bindings"
+	plainMapCommands                 = "commands"
+	plainMapControl                  = "control"
+	plainMapCounted                  = "counted"
+	plainMapDisabled                 = "disabled"
+	plainMapEvents                   = "events"
+	plainMapGuardRates               = "guard_rates"
+	plainMapGuardedDirs              = "guarded_dirs"
+	plainMapGuardedIds               = "guarded_ids"
+	plainMapHanded                   = "handed"
+	plainMapMaybeArmed               = "maybe_armed"
+	plainMapMaybeBound               = "maybe_bound"
+	plainMapPlaces                   = "places"
+	plainMapPoliciesLarge            = "policies_large"
+	plainMapPoliciesSmall            = "policies_small"
+	plainMapRuleCounts               = "rule_counts"
+	plainMapScratch                  = "scratch"
+	plainMapStats                    = "stats"
+	plainMapSwitches                 = "switches"
+	plainMapWords                    = "words"
+	plainProgArmExisting             = "arm_existing"
+	plainProgArmForked               = "arm_forked"
+	plainProgDisarm                  = "disarm"
+	plainProgExportArmed             = "export_armed"
+	plainProgFindGuarded             = "find_guarded"
+	plainProgFindHostRoot            = "find_host_root"
+	plainProgForgetBinding           = "forget_binding"
+	plainProgGateBpf                 = "gate_bpf"
+	plainProgGateBprmCheck           = "gate_bprm_check"
+	plainProgGateBprmCommitted       = "gate_bprm_committed"
+	plainProgGateBprmCommitting      = "gate_bprm_committing"
+	plainProgGateBprmCreds           = "gate_bprm_creds"
+	plainProgGateFileFcntl           = "gate_file_fcntl"
+	plainProgGateFileIoctl           = "gate_file_ioctl"
+	plainProgGateFileIoctlCompat     = "gate_file_ioctl_compat"
+	plainProgGateFileMprotect        = "gate_file_mprotect"
+	plainProgGateFileOpen            = "gate_file_open"
+	plainProgGateFileReceive         = "gate_file_receive"
+	plainProgGateFileTruncate        = "gate_file_truncate"
+	plainProgGateInodeFileSetattr    = "gate_inode_file_setattr"
+	plainProgGateInodeRemoveAcl      = "gate_inode_remove_acl"
+	plainProgGateInodeRemovexattr    = "gate_inode_removexattr"
+	plainProgGateInodeSetAcl         = "gate_inode_set_acl"
+	plainProgGateInodeSetattr        = "gate_inode_setattr"
+	plainProgGateInodeSetattr2       = "gate_inode_setattr2"
+	plainProgGateInodeSetxattr       = "gate_inode_setxattr"
+	plainProgGateKernelLoadData      = "gate_kernel_load_data"
+	plainProgGateKernelReadFile      = "gate_kernel_read_file"
+	plainProgGateKeyPermission       = "gate_key_permission"
+	plainProgGateLockedDown          = "gate_locked_down"
+	plainProgGateMmapFile            = "gate_mmap_file"
+	plainProgGateMoveMount           = "gate_move_mount"
+	plainProgGateMptcpAddSubflow     = "gate_mptcp_add_subflow"
+	plainProgGatePathChmod           = "gate_path_chmod"
+	plainProgGatePathChown           = "gate_path_chown"
+	plainProgGatePathChroot          = "gate_path_chroot"
+	plainProgGatePathLink            = "gate_path_link"
+	plainProgGatePathMkdir           = "gate_path_mkdir"
+	plainProgGatePathMknod           = "gate_path_mknod"
+	plainProgGatePathNotify          = "gate_path_notify"
+	plainProgGatePathRename          = "gate_path_rename"
+	plainProgGatePathRmdir           = "gate_path_rmdir"
+	plainProgGatePathSymlink         = "gate_path_symlink"
+	plainProgGatePathTruncate        = "gate_path_truncate"
+	plainProgGatePathUnlink          = "gate_path_unlink"
+	plainProgGatePerfEventOpen       = "gate_perf_event_open"
+	plainProgGatePtraceAccessCheck   = "gate_ptrace_access_check"
+	plainProgGatePtraceTraceme       = "gate_ptrace_traceme"
+	plainProgGateSbKernMount         = "gate_sb_kern_mount"
+	plainProgGateSbMount             = "gate_sb_mount"
+	plainProgGateSbPivotroot         = "gate_sb_pivotroot"
+	plainProgGateSbRemount           = "gate_sb_remount"
+	plainProgGateSbUmount            = "gate_sb_umount"
+	plainProgGateSettime             = "gate_settime"
+	plainProgGateSocketConnect       = "gate_socket_connect"
+	plainProgGateSocketCreate        = "gate_socket_create"
+	plainProgGateSyslog              = "gate_syslog"
+	plainProgGateTaskAlloc           = "gate_task_alloc"
+	plainProgGateTaskFree            = "gate_task_free"
+	plainProgGateTaskKill            = "gate_task_kill"
+	plainProgGateTaskPrctl           = "gate_task_prctl"
+	plainProgGateTaskSetioprio       = "gate_task_setioprio"
+	plainProgGateTaskSetnice         = "gate_task_setnice"
+	plainProgGateTaskSetrlimit       = "gate_task_setrlimit"
+	plainProgGateTaskSetscheduler    = "gate_task_setscheduler"
+	plainProgGateUnixMaySend         = "gate_unix_may_send"
+	plainProgGateUnixStreamConnect   = "gate_unix_stream_connect"
+	plainProgGateUringCmd            = "gate_uring_cmd"
+	plainProgGateUringOverrideCreds  = "gate_uring_override_creds"
+	plainProgGateUsernsCreate        = "gate_userns_create"
+	plainProgGuardAgentExit          = "guard_agent_exit"
+	plainProgGuardBpf                = "guard_bpf"
+	plainProgGuardBpfMap             = "guard_bpf_map"
+	plainProgGuardBpfMapFree         = "guard_bpf_map_free"
+	plainProgGuardBpfMapFreeSecurity = "guard_bpf_map_free_security"
+	plainProgGuardBpfProg            = "guard_bpf_prog"
+	plainProgGuardFileIoctl          = "guard_file_ioctl"
+	plainProgGuardFileIoctlCompat    = "guard_file_ioctl_compat"
+	plainProgGuardFileSendSigiotask  = "guard_file_send_sigiotask"
+	plainProgGuardInodeCreate        = "guard_inode_create"
+	plainProgGuardInodeFileSetattr   = "guard_inode_file_setattr"
+	plainProgGuardInodeLink          = "guard_inode_link"
+	plainProgGuardInodeMkdir         = "guard_inode_mkdir"
+	plainProgGuardInodeMknod         = "guard_inode_mknod"
+	plainProgGuardInodeRemoveAcl     = "guard_inode_remove_acl"
+	plainProgGuardInodeRemovexattr   = "guard_inode_removexattr"
+	plainProgGuardInodeRename        = "guard_inode_rename"
+	plainProgGuardInodeRmdir         = "guard_inode_rmdir"
+	plainProgGuardInodeSetAcl        = "guard_inode_set_acl"
+	plainProgGuardInodeSetattr       = "guard_inode_setattr"
+	plainProgGuardInodeSetattr2      = "guard_inode_setattr2"
+	plainProgGuardInodeSetxattr      = "guard_inode_setxattr"
+	plainProgGuardInodeSymlink       = "guard_inode_symlink"
+	plainProgGuardInodeUnlink        = "guard_inode_unlink"
+	plainProgGuardMoveMount          = "guard_move_mount"
+	plainProgGuardPtraceAccessCheck  = "guard_ptrace_access_check"
+	plainProgGuardSbMount            = "guard_sb_mount"
+	plainProgGuardSbUmount           = "guard_sb_umount"
+	plainProgGuardTaskKill           = "guard_task_kill"
+	plainProgGuardTaskSetioprio      = "guard_task_setioprio"
+	plainProgGuardTaskSetnice        = "guard_task_setnice"
+	plainProgGuardTaskSetrlimit      = "guard_task_setrlimit"
+	plainProgGuardTaskSetscheduler   = "guard_task_setscheduler"
+	plainProgGuardUnixMaySend        = "guard_unix_may_send"
+	plainProgGuardUnixStreamConnect  = "guard_unix_stream_connect"
+	plainProgImportArmed             = "import_armed"
+	plainProgInheritBinding          = "inherit_binding"
+	plainProgListArmed               = "list_armed"
+	plainProgNoteMount               = "note_mount"
+	plainProgNoteMountFile           = "note_mount_file"
+	plainProgNoteMountStacked        = "note_mount_stacked"
+	plainVarAbi                      = "abi"
+	plainVarBindingsOverflowed       = "bindings_overflowed"
+	plainVarGuardAbove               = "guard_above"
+	plainVarGuardAgent               = "guard_agent"
+	plainVarGuardAgentMntns          = "guard_agent_mntns"
+	plainVarGuardDirFd               = "guard_dir_fd"
+	plainVarGuardDirs                = "guard_dirs"
+	plainVarGuardHostMntns           = "guard_host_mntns"
+	plainVarGuardInside              = "guard_inside"
+	plainVarGuardPins                = "guard_pins"
+	plainVarHostRoot                 = "host_root"
+	plainVarHostRootFd               = "host_root_fd"
+	plainVarSettings                 = "settings"
+	plainVarSubflowsSeen             = "subflows_seen"
+	plainVarSurvivorsOf              = "survivors_of"
 )
 
 // loadPlain returns the embedded CollectionSpec for plain.
@@ -160,81 +207,117 @@ type plainSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type plainProgramSpecs struct {
-	ArmExisting            *ebpf.ProgramSpec `ebpf:"arm_existing"`
-	ArmForked              *ebpf.ProgramSpec `ebpf:"arm_forked"`
-	Disarm                 *ebpf.ProgramSpec `ebpf:"disarm"`
-	ExportArmed            *ebpf.ProgramSpec `ebpf:"export_armed"`
-	FindHostRoot           *ebpf.ProgramSpec `ebpf:"find_host_root"`
-	ForgetBinding          *ebpf.ProgramSpec `ebpf:"forget_binding"`
-	GateBpf                *ebpf.ProgramSpec `ebpf:"gate_bpf"`
-	GateBprmCheck          *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
-	GateBprmCommitted      *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
-	GateBprmCommitting     *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
-	GateBprmCreds          *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
-	GateFileFcntl          *ebpf.ProgramSpec `ebpf:"gate_file_fcntl"`
-	GateFileIoctl          *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
-	GateFileIoctlCompat    *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
-	GateFileMprotect       *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
-	GateFileOpen           *ebpf.ProgramSpec `ebpf:"gate_file_open"`
-	GateFileReceive        *ebpf.ProgramSpec `ebpf:"gate_file_receive"`
-	GateFileTruncate       *ebpf.ProgramSpec `ebpf:"gate_file_truncate"`
-	GateInodeFileSetattr   *ebpf.ProgramSpec `ebpf:"gate_inode_file_setattr"`
-	GateInodeRemoveAcl     *ebpf.ProgramSpec `ebpf:"gate_inode_remove_acl"`
-	GateInodeRemovexattr   *ebpf.ProgramSpec `ebpf:"gate_inode_removexattr"`
-	GateInodeSetAcl        *ebpf.ProgramSpec `ebpf:"gate_inode_set_acl"`
-	GateInodeSetattr       *ebpf.ProgramSpec `ebpf:"gate_inode_setattr"`
-	GateInodeSetattr2      *ebpf.ProgramSpec `ebpf:"gate_inode_setattr2"`
-	GateInodeSetxattr      *ebpf.ProgramSpec `ebpf:"gate_inode_setxattr"`
-	GateKernelLoadData     *ebpf.ProgramSpec `ebpf:"gate_kernel_load_data"`
-	GateKernelReadFile     *ebpf.ProgramSpec `ebpf:"gate_kernel_read_file"`
-	GateKeyPermission      *ebpf.ProgramSpec `ebpf:"gate_key_permission"`
-	GateLockedDown         *ebpf.ProgramSpec `ebpf:"gate_locked_down"`
-	GateMmapFile           *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
-	GateMoveMount          *ebpf.ProgramSpec `ebpf:"gate_move_mount"`
-	GateMptcpAddSubflow    *ebpf.ProgramSpec `ebpf:"gate_mptcp_add_subflow"`
-	GatePathChmod          *ebpf.ProgramSpec `ebpf:"gate_path_chmod"`
-	GatePathChown          *ebpf.ProgramSpec `ebpf:"gate_path_chown"`
-	GatePathChroot         *ebpf.ProgramSpec `ebpf:"gate_path_chroot"`
-	GatePathLink           *ebpf.ProgramSpec `ebpf:"gate_path_link"`
-	GatePathMkdir          *ebpf.ProgramSpec `ebpf:"gate_path_mkdir"`
-	GatePathMknod          *ebpf.ProgramSpec `ebpf:"gate_path_mknod"`
-	GatePathNotify         *ebpf.ProgramSpec `ebpf:"gate_path_notify"`
-	GatePathRename         *ebpf.ProgramSpec `ebpf:"gate_path_rename"`
-	GatePathRmdir          *ebpf.ProgramSpec `ebpf:"gate_path_rmdir"`
-	GatePathSymlink        *ebpf.ProgramSpec `ebpf:"gate_path_symlink"`
-	GatePathTruncate       *ebpf.ProgramSpec `ebpf:"gate_path_truncate"`
-	GatePathUnlink         *ebpf.ProgramSpec `ebpf:"gate_path_unlink"`
-	GatePerfEventOpen      *ebpf.ProgramSpec `ebpf:"gate_perf_event_open"`
-	GatePtraceAccessCheck  *ebpf.ProgramSpec `ebpf:"gate_ptrace_access_check"`
-	GatePtraceTraceme      *ebpf.ProgramSpec `ebpf:"gate_ptrace_traceme"`
-	GateSbKernMount        *ebpf.ProgramSpec `ebpf:"gate_sb_kern_mount"`
-	GateSbMount            *ebpf.ProgramSpec `ebpf:"gate_sb_mount"`
-	GateSbPivotroot        *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
-	GateSbRemount          *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
-	GateSbUmount           *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
-	GateSettime            *ebpf.ProgramSpec `ebpf:"gate_settime"`
-	GateSocketConnect      *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
-	GateSocketCreate       *ebpf.ProgramSpec `ebpf:"gate_socket_create"`
-	GateSyslog             *ebpf.ProgramSpec `ebpf:"gate_syslog"`
-	GateTaskAlloc          *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
-	GateTaskFree           *ebpf.ProgramSpec `ebpf:"gate_task_free"`
-	GateTaskKill           *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
-	GateTaskPrctl          *ebpf.ProgramSpec `ebpf:"gate_task_prctl"`
-	GateTaskSetioprio      *ebpf.ProgramSpec `ebpf:"gate_task_setioprio"`
-	GateTaskSetnice        *ebpf.ProgramSpec `ebpf:"gate_task_setnice"`
-	GateTaskSetrlimit      *ebpf.ProgramSpec `ebpf:"gate_task_setrlimit"`
-	GateTaskSetscheduler   *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
-	GateUnixMaySend        *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
-	GateUnixStreamConnect  *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
-	GateUringCmd           *ebpf.ProgramSpec `ebpf:"gate_uring_cmd"`
-	GateUringOverrideCreds *ebpf.ProgramSpec `ebpf:"gate_uring_override_creds"`
-	GateUsernsCreate       *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
-	ImportArmed            *ebpf.ProgramSpec `ebpf:"import_armed"`
-	InheritBinding         *ebpf.ProgramSpec `ebpf:"inherit_binding"`
-	ListArmed              *ebpf.ProgramSpec `ebpf:"list_armed"`
-	NoteMount              *ebpf.ProgramSpec `ebpf:"note_mount"`
-	NoteMountFile          *ebpf.ProgramSpec `ebpf:"note_mount_file"`
-	NoteMountStacked       *ebpf.ProgramSpec `ebpf:"note_mount_stacked"`
+	ArmExisting             *ebpf.ProgramSpec `ebpf:"arm_existing"`
+	ArmForked               *ebpf.ProgramSpec `ebpf:"arm_forked"`
+	Disarm                  *ebpf.ProgramSpec `ebpf:"disarm"`
+	ExportArmed             *ebpf.ProgramSpec `ebpf:"export_armed"`
+	FindGuarded             *ebpf.ProgramSpec `ebpf:"find_guarded"`
+	FindHostRoot            *ebpf.ProgramSpec `ebpf:"find_host_root"`
+	ForgetBinding           *ebpf.ProgramSpec `ebpf:"forget_binding"`
+	GateBpf                 *ebpf.ProgramSpec `ebpf:"gate_bpf"`
+	GateBprmCheck           *ebpf.ProgramSpec `ebpf:"gate_bprm_check"`
+	GateBprmCommitted       *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting      *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
+	GateBprmCreds           *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
+	GateFileFcntl           *ebpf.ProgramSpec `ebpf:"gate_file_fcntl"`
+	GateFileIoctl           *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
+	GateFileIoctlCompat     *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
+	GateFileMprotect        *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
+	GateFileOpen            *ebpf.ProgramSpec `ebpf:"gate_file_open"`
+	GateFileReceive         *ebpf.ProgramSpec `ebpf:"gate_file_receive"`
+	GateFileTruncate        *ebpf.ProgramSpec `ebpf:"gate_file_truncate"`
+	GateInodeFileSetattr    *ebpf.ProgramSpec `ebpf:"gate_inode_file_setattr"`
+	GateInodeRemoveAcl      *ebpf.ProgramSpec `ebpf:"gate_inode_remove_acl"`
+	GateInodeRemovexattr    *ebpf.ProgramSpec `ebpf:"gate_inode_removexattr"`
+	GateInodeSetAcl         *ebpf.ProgramSpec `ebpf:"gate_inode_set_acl"`
+	GateInodeSetattr        *ebpf.ProgramSpec `ebpf:"gate_inode_setattr"`
+	GateInodeSetattr2       *ebpf.ProgramSpec `ebpf:"gate_inode_setattr2"`
+	GateInodeSetxattr       *ebpf.ProgramSpec `ebpf:"gate_inode_setxattr"`
+	GateKernelLoadData      *ebpf.ProgramSpec `ebpf:"gate_kernel_load_data"`
+	GateKernelReadFile      *ebpf.ProgramSpec `ebpf:"gate_kernel_read_file"`
+	GateKeyPermission       *ebpf.ProgramSpec `ebpf:"gate_key_permission"`
+	GateLockedDown          *ebpf.ProgramSpec `ebpf:"gate_locked_down"`
+	GateMmapFile            *ebpf.ProgramSpec `ebpf:"gate_mmap_file"`
+	GateMoveMount           *ebpf.ProgramSpec `ebpf:"gate_move_mount"`
+	GateMptcpAddSubflow     *ebpf.ProgramSpec `ebpf:"gate_mptcp_add_subflow"`
+	GatePathChmod           *ebpf.ProgramSpec `ebpf:"gate_path_chmod"`
+	GatePathChown           *ebpf.ProgramSpec `ebpf:"gate_path_chown"`
+	GatePathChroot          *ebpf.ProgramSpec `ebpf:"gate_path_chroot"`
+	GatePathLink            *ebpf.ProgramSpec `ebpf:"gate_path_link"`
+	GatePathMkdir           *ebpf.ProgramSpec `ebpf:"gate_path_mkdir"`
+	GatePathMknod           *ebpf.ProgramSpec `ebpf:"gate_path_mknod"`
+	GatePathNotify          *ebpf.ProgramSpec `ebpf:"gate_path_notify"`
+	GatePathRename          *ebpf.ProgramSpec `ebpf:"gate_path_rename"`
+	GatePathRmdir           *ebpf.ProgramSpec `ebpf:"gate_path_rmdir"`
+	GatePathSymlink         *ebpf.ProgramSpec `ebpf:"gate_path_symlink"`
+	GatePathTruncate        *ebpf.ProgramSpec `ebpf:"gate_path_truncate"`
+	GatePathUnlink          *ebpf.ProgramSpec `ebpf:"gate_path_unlink"`
+	GatePerfEventOpen       *ebpf.ProgramSpec `ebpf:"gate_perf_event_open"`
+	GatePtraceAccessCheck   *ebpf.ProgramSpec `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme       *ebpf.ProgramSpec `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount         *ebpf.ProgramSpec `ebpf:"gate_sb_kern_mount"`
+	GateSbMount             *ebpf.ProgramSpec `ebpf:"gate_sb_mount"`
+	GateSbPivotroot         *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount           *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
+	GateSbUmount            *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
+	GateSettime             *ebpf.ProgramSpec `ebpf:"gate_settime"`
+	GateSocketConnect       *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
+	GateSocketCreate        *ebpf.ProgramSpec `ebpf:"gate_socket_create"`
+	GateSyslog              *ebpf.ProgramSpec `ebpf:"gate_syslog"`
+	GateTaskAlloc           *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
+	GateTaskFree            *ebpf.ProgramSpec `ebpf:"gate_task_free"`
+	GateTaskKill            *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
+	GateTaskPrctl           *ebpf.ProgramSpec `ebpf:"gate_task_prctl"`
+	GateTaskSetioprio       *ebpf.ProgramSpec `ebpf:"gate_task_setioprio"`
+	GateTaskSetnice         *ebpf.ProgramSpec `ebpf:"gate_task_setnice"`
+	GateTaskSetrlimit       *ebpf.ProgramSpec `ebpf:"gate_task_setrlimit"`
+	GateTaskSetscheduler    *ebpf.ProgramSpec `ebpf:"gate_task_setscheduler"`
+	GateUnixMaySend         *ebpf.ProgramSpec `ebpf:"gate_unix_may_send"`
+	GateUnixStreamConnect   *ebpf.ProgramSpec `ebpf:"gate_unix_stream_connect"`
+	GateUringCmd            *ebpf.ProgramSpec `ebpf:"gate_uring_cmd"`
+	GateUringOverrideCreds  *ebpf.ProgramSpec `ebpf:"gate_uring_override_creds"`
+	GateUsernsCreate        *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
+	GuardAgentExit          *ebpf.ProgramSpec `ebpf:"guard_agent_exit"`
+	GuardBpf                *ebpf.ProgramSpec `ebpf:"guard_bpf"`
+	GuardBpfMap             *ebpf.ProgramSpec `ebpf:"guard_bpf_map"`
+	GuardBpfMapFree         *ebpf.ProgramSpec `ebpf:"guard_bpf_map_free"`
+	GuardBpfMapFreeSecurity *ebpf.ProgramSpec `ebpf:"guard_bpf_map_free_security"`
+	GuardBpfProg            *ebpf.ProgramSpec `ebpf:"guard_bpf_prog"`
+	GuardFileIoctl          *ebpf.ProgramSpec `ebpf:"guard_file_ioctl"`
+	GuardFileIoctlCompat    *ebpf.ProgramSpec `ebpf:"guard_file_ioctl_compat"`
+	GuardFileSendSigiotask  *ebpf.ProgramSpec `ebpf:"guard_file_send_sigiotask"`
+	GuardInodeCreate        *ebpf.ProgramSpec `ebpf:"guard_inode_create"`
+	GuardInodeFileSetattr   *ebpf.ProgramSpec `ebpf:"guard_inode_file_setattr"`
+	GuardInodeLink          *ebpf.ProgramSpec `ebpf:"guard_inode_link"`
+	GuardInodeMkdir         *ebpf.ProgramSpec `ebpf:"guard_inode_mkdir"`
+	GuardInodeMknod         *ebpf.ProgramSpec `ebpf:"guard_inode_mknod"`
+	GuardInodeRemoveAcl     *ebpf.ProgramSpec `ebpf:"guard_inode_remove_acl"`
+	GuardInodeRemovexattr   *ebpf.ProgramSpec `ebpf:"guard_inode_removexattr"`
+	GuardInodeRename        *ebpf.ProgramSpec `ebpf:"guard_inode_rename"`
+	GuardInodeRmdir         *ebpf.ProgramSpec `ebpf:"guard_inode_rmdir"`
+	GuardInodeSetAcl        *ebpf.ProgramSpec `ebpf:"guard_inode_set_acl"`
+	GuardInodeSetattr       *ebpf.ProgramSpec `ebpf:"guard_inode_setattr"`
+	GuardInodeSetattr2      *ebpf.ProgramSpec `ebpf:"guard_inode_setattr2"`
+	GuardInodeSetxattr      *ebpf.ProgramSpec `ebpf:"guard_inode_setxattr"`
+	GuardInodeSymlink       *ebpf.ProgramSpec `ebpf:"guard_inode_symlink"`
+	GuardInodeUnlink        *ebpf.ProgramSpec `ebpf:"guard_inode_unlink"`
+	GuardMoveMount          *ebpf.ProgramSpec `ebpf:"guard_move_mount"`
+	GuardPtraceAccessCheck  *ebpf.ProgramSpec `ebpf:"guard_ptrace_access_check"`
+	GuardSbMount            *ebpf.ProgramSpec `ebpf:"guard_sb_mount"`
+	GuardSbUmount           *ebpf.ProgramSpec `ebpf:"guard_sb_umount"`
+	GuardTaskKill           *ebpf.ProgramSpec `ebpf:"guard_task_kill"`
+	GuardTaskSetioprio      *ebpf.ProgramSpec `ebpf:"guard_task_setioprio"`
+	GuardTaskSetnice        *ebpf.ProgramSpec `ebpf:"guard_task_setnice"`
+	GuardTaskSetrlimit      *ebpf.ProgramSpec `ebpf:"guard_task_setrlimit"`
+	GuardTaskSetscheduler   *ebpf.ProgramSpec `ebpf:"guard_task_setscheduler"`
+	GuardUnixMaySend        *ebpf.ProgramSpec `ebpf:"guard_unix_may_send"`
+	GuardUnixStreamConnect  *ebpf.ProgramSpec `ebpf:"guard_unix_stream_connect"`
+	ImportArmed             *ebpf.ProgramSpec `ebpf:"import_armed"`
+	InheritBinding          *ebpf.ProgramSpec `ebpf:"inherit_binding"`
+	ListArmed               *ebpf.ProgramSpec `ebpf:"list_armed"`
+	NoteMount               *ebpf.ProgramSpec `ebpf:"note_mount"`
+	NoteMountFile           *ebpf.ProgramSpec `ebpf:"note_mount_file"`
+	NoteMountStacked        *ebpf.ProgramSpec `ebpf:"note_mount_stacked"`
 }
 
 // plainMapSpecs contains maps before they are loaded into the kernel.
@@ -248,6 +331,9 @@ type plainMapSpecs struct {
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	GuardRates    *ebpf.MapSpec `ebpf:"guard_rates"`
+	GuardedDirs   *ebpf.MapSpec `ebpf:"guarded_dirs"`
+	GuardedIds    *ebpf.MapSpec `ebpf:"guarded_ids"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeArmed    *ebpf.MapSpec `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
@@ -267,6 +353,14 @@ type plainMapSpecs struct {
 type plainVariableSpecs struct {
 	Abi                *ebpf.VariableSpec `ebpf:"abi"`
 	BindingsOverflowed *ebpf.VariableSpec `ebpf:"bindings_overflowed"`
+	GuardAbove         *ebpf.VariableSpec `ebpf:"guard_above"`
+	GuardAgent         *ebpf.VariableSpec `ebpf:"guard_agent"`
+	GuardAgentMntns    *ebpf.VariableSpec `ebpf:"guard_agent_mntns"`
+	GuardDirFd         *ebpf.VariableSpec `ebpf:"guard_dir_fd"`
+	GuardDirs          *ebpf.VariableSpec `ebpf:"guard_dirs"`
+	GuardHostMntns     *ebpf.VariableSpec `ebpf:"guard_host_mntns"`
+	GuardInside        *ebpf.VariableSpec `ebpf:"guard_inside"`
+	GuardPins          *ebpf.VariableSpec `ebpf:"guard_pins"`
 	HostRoot           *ebpf.VariableSpec `ebpf:"host_root"`
 	HostRootFd         *ebpf.VariableSpec `ebpf:"host_root_fd"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
@@ -301,6 +395,9 @@ type plainMaps struct {
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
 	Events        *ebpf.Map `ebpf:"events"`
+	GuardRates    *ebpf.Map `ebpf:"guard_rates"`
+	GuardedDirs   *ebpf.Map `ebpf:"guarded_dirs"`
+	GuardedIds    *ebpf.Map `ebpf:"guarded_ids"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeArmed    *ebpf.Map `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
@@ -323,6 +420,9 @@ func (m *plainMaps) Close() error {
 		m.Counted,
 		m.Disabled,
 		m.Events,
+		m.GuardRates,
+		m.GuardedDirs,
+		m.GuardedIds,
 		m.Handed,
 		m.MaybeArmed,
 		m.MaybeBound,
@@ -343,6 +443,14 @@ func (m *plainMaps) Close() error {
 type plainVariables struct {
 	Abi                *ebpf.Variable `ebpf:"abi"`
 	BindingsOverflowed *ebpf.Variable `ebpf:"bindings_overflowed"`
+	GuardAbove         *ebpf.Variable `ebpf:"guard_above"`
+	GuardAgent         *ebpf.Variable `ebpf:"guard_agent"`
+	GuardAgentMntns    *ebpf.Variable `ebpf:"guard_agent_mntns"`
+	GuardDirFd         *ebpf.Variable `ebpf:"guard_dir_fd"`
+	GuardDirs          *ebpf.Variable `ebpf:"guard_dirs"`
+	GuardHostMntns     *ebpf.Variable `ebpf:"guard_host_mntns"`
+	GuardInside        *ebpf.Variable `ebpf:"guard_inside"`
+	GuardPins          *ebpf.Variable `ebpf:"guard_pins"`
 	HostRoot           *ebpf.Variable `ebpf:"host_root"`
 	HostRootFd         *ebpf.Variable `ebpf:"host_root_fd"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
@@ -354,81 +462,117 @@ type plainVariables struct {
 //
 // It can be passed to loadPlainObjects or ebpf.CollectionSpec.LoadAndAssign.
 type plainPrograms struct {
-	ArmExisting            *ebpf.Program `ebpf:"arm_existing"`
-	ArmForked              *ebpf.Program `ebpf:"arm_forked"`
-	Disarm                 *ebpf.Program `ebpf:"disarm"`
-	ExportArmed            *ebpf.Program `ebpf:"export_armed"`
-	FindHostRoot           *ebpf.Program `ebpf:"find_host_root"`
-	ForgetBinding          *ebpf.Program `ebpf:"forget_binding"`
-	GateBpf                *ebpf.Program `ebpf:"gate_bpf"`
-	GateBprmCheck          *ebpf.Program `ebpf:"gate_bprm_check"`
-	GateBprmCommitted      *ebpf.Program `ebpf:"gate_bprm_committed"`
-	GateBprmCommitting     *ebpf.Program `ebpf:"gate_bprm_committing"`
-	GateBprmCreds          *ebpf.Program `ebpf:"gate_bprm_creds"`
-	GateFileFcntl          *ebpf.Program `ebpf:"gate_file_fcntl"`
-	GateFileIoctl          *ebpf.Program `ebpf:"gate_file_ioctl"`
-	GateFileIoctlCompat    *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
-	GateFileMprotect       *ebpf.Program `ebpf:"gate_file_mprotect"`
-	GateFileOpen           *ebpf.Program `ebpf:"gate_file_open"`
-	GateFileReceive        *ebpf.Program `ebpf:"gate_file_receive"`
-	GateFileTruncate       *ebpf.Program `ebpf:"gate_file_truncate"`
-	GateInodeFileSetattr   *ebpf.Program `ebpf:"gate_inode_file_setattr"`
-	GateInodeRemoveAcl     *ebpf.Program `ebpf:"gate_inode_remove_acl"`
-	GateInodeRemovexattr   *ebpf.Program `ebpf:"gate_inode_removexattr"`
-	GateInodeSetAcl        *ebpf.Program `ebpf:"gate_inode_set_acl"`
-	GateInodeSetattr       *ebpf.Program `ebpf:"gate_inode_setattr"`
-	GateInodeSetattr2      *ebpf.Program `ebpf:"gate_inode_setattr2"`
-	GateInodeSetxattr      *ebpf.Program `ebpf:"gate_inode_setxattr"`
-	GateKernelLoadData     *ebpf.Program `ebpf:"gate_kernel_load_data"`
-	GateKernelReadFile     *ebpf.Program `ebpf:"gate_kernel_read_file"`
-	GateKeyPermission      *ebpf.Program `ebpf:"gate_key_permission"`
-	GateLockedDown         *ebpf.Program `ebpf:"gate_locked_down"`
-	GateMmapFile           *ebpf.Program `ebpf:"gate_mmap_file"`
-	GateMoveMount          *ebpf.Program `ebpf:"gate_move_mount"`
-	GateMptcpAddSubflow    *ebpf.Program `ebpf:"gate_mptcp_add_subflow"`
-	GatePathChmod          *ebpf.Program `ebpf:"gate_path_chmod"`
-	GatePathChown          *ebpf.Program `ebpf:"gate_path_chown"`
-	GatePathChroot         *ebpf.Program `ebpf:"gate_path_chroot"`
-	GatePathLink           *ebpf.Program `ebpf:"gate_path_link"`
-	GatePathMkdir          *ebpf.Program `ebpf:"gate_path_mkdir"`
-	GatePathMknod          *ebpf.Program `ebpf:"gate_path_mknod"`
-	GatePathNotify         *ebpf.Program `ebpf:"gate_path_notify"`
-	GatePathRename         *ebpf.Program `ebpf:"gate_path_rename"`
-	GatePathRmdir          *ebpf.Program `ebpf:"gate_path_rmdir"`
-	GatePathSymlink        *ebpf.Program `ebpf:"gate_path_symlink"`
-	GatePathTruncate       *ebpf.Program `ebpf:"gate_path_truncate"`
-	GatePathUnlink         *ebpf.Program `ebpf:"gate_path_unlink"`
-	GatePerfEventOpen      *ebpf.Program `ebpf:"gate_perf_event_open"`
-	GatePtraceAccessCheck  *ebpf.Program `ebpf:"gate_ptrace_access_check"`
-	GatePtraceTraceme      *ebpf.Program `ebpf:"gate_ptrace_traceme"`
-	GateSbKernMount        *ebpf.Program `ebpf:"gate_sb_kern_mount"`
-	GateSbMount            *ebpf.Program `ebpf:"gate_sb_mount"`
-	GateSbPivotroot        *ebpf.Program `ebpf:"gate_sb_pivotroot"`
-	GateSbRemount          *ebpf.Program `ebpf:"gate_sb_remount"`
-	GateSbUmount           *ebpf.Program `ebpf:"gate_sb_umount"`
-	GateSettime            *ebpf.Program `ebpf:"gate_settime"`
-	GateSocketConnect      *ebpf.Program `ebpf:"gate_socket_connect"`
-	GateSocketCreate       *ebpf.Program `ebpf:"gate_socket_create"`
-	GateSyslog             *ebpf.Program `ebpf:"gate_syslog"`
-	GateTaskAlloc          *ebpf.Program `ebpf:"gate_task_alloc"`
-	GateTaskFree           *ebpf.Program `ebpf:"gate_task_free"`
-	GateTaskKill           *ebpf.Program `ebpf:"gate_task_kill"`
-	GateTaskPrctl          *ebpf.Program `ebpf:"gate_task_prctl"`
-	GateTaskSetioprio      *ebpf.Program `ebpf:"gate_task_setioprio"`
-	GateTaskSetnice        *ebpf.Program `ebpf:"gate_task_setnice"`
-	GateTaskSetrlimit      *ebpf.Program `ebpf:"gate_task_setrlimit"`
-	GateTaskSetscheduler   *ebpf.Program `ebpf:"gate_task_setscheduler"`
-	GateUnixMaySend        *ebpf.Program `ebpf:"gate_unix_may_send"`
-	GateUnixStreamConnect  *ebpf.Program `ebpf:"gate_unix_stream_connect"`
-	GateUringCmd           *ebpf.Program `ebpf:"gate_uring_cmd"`
-	GateUringOverrideCreds *ebpf.Program `ebpf:"gate_uring_override_creds"`
-	GateUsernsCreate       *ebpf.Program `ebpf:"gate_userns_create"`
-	ImportArmed            *ebpf.Program `ebpf:"import_armed"`
-	InheritBinding         *ebpf.Program `ebpf:"inherit_binding"`
-	ListArmed              *ebpf.Program `ebpf:"list_armed"`
-	NoteMount              *ebpf.Program `ebpf:"note_mount"`
-	NoteMountFile          *ebpf.Program `ebpf:"note_mount_file"`
-	NoteMountStacked       *ebpf.Program `ebpf:"note_mount_stacked"`
+	ArmExisting             *ebpf.Program `ebpf:"arm_existing"`
+	ArmForked               *ebpf.Program `ebpf:"arm_forked"`
+	Disarm                  *ebpf.Program `ebpf:"disarm"`
+	ExportArmed             *ebpf.Program `ebpf:"export_armed"`
+	FindGuarded             *ebpf.Program `ebpf:"find_guarded"`
+	FindHostRoot            *ebpf.Program `ebpf:"find_host_root"`
+	ForgetBinding           *ebpf.Program `ebpf:"forget_binding"`
+	GateBpf                 *ebpf.Program `ebpf:"gate_bpf"`
+	GateBprmCheck           *ebpf.Program `ebpf:"gate_bprm_check"`
+	GateBprmCommitted       *ebpf.Program `ebpf:"gate_bprm_committed"`
+	GateBprmCommitting      *ebpf.Program `ebpf:"gate_bprm_committing"`
+	GateBprmCreds           *ebpf.Program `ebpf:"gate_bprm_creds"`
+	GateFileFcntl           *ebpf.Program `ebpf:"gate_file_fcntl"`
+	GateFileIoctl           *ebpf.Program `ebpf:"gate_file_ioctl"`
+	GateFileIoctlCompat     *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
+	GateFileMprotect        *ebpf.Program `ebpf:"gate_file_mprotect"`
+	GateFileOpen            *ebpf.Program `ebpf:"gate_file_open"`
+	GateFileReceive         *ebpf.Program `ebpf:"gate_file_receive"`
+	GateFileTruncate        *ebpf.Program `ebpf:"gate_file_truncate"`
+	GateInodeFileSetattr    *ebpf.Program `ebpf:"gate_inode_file_setattr"`
+	GateInodeRemoveAcl      *ebpf.Program `ebpf:"gate_inode_remove_acl"`
+	GateInodeRemovexattr    *ebpf.Program `ebpf:"gate_inode_removexattr"`
+	GateInodeSetAcl         *ebpf.Program `ebpf:"gate_inode_set_acl"`
+	GateInodeSetattr        *ebpf.Program `ebpf:"gate_inode_setattr"`
+	GateInodeSetattr2       *ebpf.Program `ebpf:"gate_inode_setattr2"`
+	GateInodeSetxattr       *ebpf.Program `ebpf:"gate_inode_setxattr"`
+	GateKernelLoadData      *ebpf.Program `ebpf:"gate_kernel_load_data"`
+	GateKernelReadFile      *ebpf.Program `ebpf:"gate_kernel_read_file"`
+	GateKeyPermission       *ebpf.Program `ebpf:"gate_key_permission"`
+	GateLockedDown          *ebpf.Program `ebpf:"gate_locked_down"`
+	GateMmapFile            *ebpf.Program `ebpf:"gate_mmap_file"`
+	GateMoveMount           *ebpf.Program `ebpf:"gate_move_mount"`
+	GateMptcpAddSubflow     *ebpf.Program `ebpf:"gate_mptcp_add_subflow"`
+	GatePathChmod           *ebpf.Program `ebpf:"gate_path_chmod"`
+	GatePathChown           *ebpf.Program `ebpf:"gate_path_chown"`
+	GatePathChroot          *ebpf.Program `ebpf:"gate_path_chroot"`
+	GatePathLink            *ebpf.Program `ebpf:"gate_path_link"`
+	GatePathMkdir           *ebpf.Program `ebpf:"gate_path_mkdir"`
+	GatePathMknod           *ebpf.Program `ebpf:"gate_path_mknod"`
+	GatePathNotify          *ebpf.Program `ebpf:"gate_path_notify"`
+	GatePathRename          *ebpf.Program `ebpf:"gate_path_rename"`
+	GatePathRmdir           *ebpf.Program `ebpf:"gate_path_rmdir"`
+	GatePathSymlink         *ebpf.Program `ebpf:"gate_path_symlink"`
+	GatePathTruncate        *ebpf.Program `ebpf:"gate_path_truncate"`
+	GatePathUnlink          *ebpf.Program `ebpf:"gate_path_unlink"`
+	GatePerfEventOpen       *ebpf.Program `ebpf:"gate_perf_event_open"`
+	GatePtraceAccessCheck   *ebpf.Program `ebpf:"gate_ptrace_access_check"`
+	GatePtraceTraceme       *ebpf.Program `ebpf:"gate_ptrace_traceme"`
+	GateSbKernMount         *ebpf.Program `ebpf:"gate_sb_kern_mount"`
+	GateSbMount             *ebpf.Program `ebpf:"gate_sb_mount"`
+	GateSbPivotroot         *ebpf.Program `ebpf:"gate_sb_pivotroot"`
+	GateSbRemount           *ebpf.Program `ebpf:"gate_sb_remount"`
+	GateSbUmount            *ebpf.Program `ebpf:"gate_sb_umount"`
+	GateSettime             *ebpf.Program `ebpf:"gate_settime"`
+	GateSocketConnect       *ebpf.Program `ebpf:"gate_socket_connect"`
+	GateSocketCreate        *ebpf.Program `ebpf:"gate_socket_create"`
+	GateSyslog              *ebpf.Program `ebpf:"gate_syslog"`
+	GateTaskAlloc           *ebpf.Program `ebpf:"gate_task_alloc"`
+	GateTaskFree            *ebpf.Program `ebpf:"gate_task_free"`
+	GateTaskKill            *ebpf.Program `ebpf:"gate_task_kill"`
+	GateTaskPrctl           *ebpf.Program `ebpf:"gate_task_prctl"`
+	GateTaskSetioprio       *ebpf.Program `ebpf:"gate_task_setioprio"`
+	GateTaskSetnice         *ebpf.Program `ebpf:"gate_task_setnice"`
+	GateTaskSetrlimit       *ebpf.Program `ebpf:"gate_task_setrlimit"`
+	GateTaskSetscheduler    *ebpf.Program `ebpf:"gate_task_setscheduler"`
+	GateUnixMaySend         *ebpf.Program `ebpf:"gate_unix_may_send"`
+	GateUnixStreamConnect   *ebpf.Program `ebpf:"gate_unix_stream_connect"`
+	GateUringCmd            *ebpf.Program `ebpf:"gate_uring_cmd"`
+	GateUringOverrideCreds  *ebpf.Program `ebpf:"gate_uring_override_creds"`
+	GateUsernsCreate        *ebpf.Program `ebpf:"gate_userns_create"`
+	GuardAgentExit          *ebpf.Program `ebpf:"guard_agent_exit"`
+	GuardBpf                *ebpf.Program `ebpf:"guard_bpf"`
+	GuardBpfMap             *ebpf.Program `ebpf:"guard_bpf_map"`
+	GuardBpfMapFree         *ebpf.Program `ebpf:"guard_bpf_map_free"`
+	GuardBpfMapFreeSecurity *ebpf.Program `ebpf:"guard_bpf_map_free_security"`
+	GuardBpfProg            *ebpf.Program `ebpf:"guard_bpf_prog"`
+	GuardFileIoctl          *ebpf.Program `ebpf:"guard_file_ioctl"`
+	GuardFileIoctlCompat    *ebpf.Program `ebpf:"guard_file_ioctl_compat"`
+	GuardFileSendSigiotask  *ebpf.Program `ebpf:"guard_file_send_sigiotask"`
+	GuardInodeCreate        *ebpf.Program `ebpf:"guard_inode_create"`
+	GuardInodeFileSetattr   *ebpf.Program `ebpf:"guard_inode_file_setattr"`
+	GuardInodeLink          *ebpf.Program `ebpf:"guard_inode_link"`
+	GuardInodeMkdir         *ebpf.Program `ebpf:"guard_inode_mkdir"`
+	GuardInodeMknod         *ebpf.Program `ebpf:"guard_inode_mknod"`
+	GuardInodeRemoveAcl     *ebpf.Program `ebpf:"guard_inode_remove_acl"`
+	GuardInodeRemovexattr   *ebpf.Program `ebpf:"guard_inode_removexattr"`
+	GuardInodeRename        *ebpf.Program `ebpf:"guard_inode_rename"`
+	GuardInodeRmdir         *ebpf.Program `ebpf:"guard_inode_rmdir"`
+	GuardInodeSetAcl        *ebpf.Program `ebpf:"guard_inode_set_acl"`
+	GuardInodeSetattr       *ebpf.Program `ebpf:"guard_inode_setattr"`
+	GuardInodeSetattr2      *ebpf.Program `ebpf:"guard_inode_setattr2"`
+	GuardInodeSetxattr      *ebpf.Program `ebpf:"guard_inode_setxattr"`
+	GuardInodeSymlink       *ebpf.Program `ebpf:"guard_inode_symlink"`
+	GuardInodeUnlink        *ebpf.Program `ebpf:"guard_inode_unlink"`
+	GuardMoveMount          *ebpf.Program `ebpf:"guard_move_mount"`
+	GuardPtraceAccessCheck  *ebpf.Program `ebpf:"guard_ptrace_access_check"`
+	GuardSbMount            *ebpf.Program `ebpf:"guard_sb_mount"`
+	GuardSbUmount           *ebpf.Program `ebpf:"guard_sb_umount"`
+	GuardTaskKill           *ebpf.Program `ebpf:"guard_task_kill"`
+	GuardTaskSetioprio      *ebpf.Program `ebpf:"guard_task_setioprio"`
+	GuardTaskSetnice        *ebpf.Program `ebpf:"guard_task_setnice"`
+	GuardTaskSetrlimit      *ebpf.Program `ebpf:"guard_task_setrlimit"`
+	GuardTaskSetscheduler   *ebpf.Program `ebpf:"guard_task_setscheduler"`
+	GuardUnixMaySend        *ebpf.Program `ebpf:"guard_unix_may_send"`
+	GuardUnixStreamConnect  *ebpf.Program `ebpf:"guard_unix_stream_connect"`
+	ImportArmed             *ebpf.Program `ebpf:"import_armed"`
+	InheritBinding          *ebpf.Program `ebpf:"inherit_binding"`
+	ListArmed               *ebpf.Program `ebpf:"list_armed"`
+	NoteMount               *ebpf.Program `ebpf:"note_mount"`
+	NoteMountFile           *ebpf.Program `ebpf:"note_mount_file"`
+	NoteMountStacked        *ebpf.Program `ebpf:"note_mount_stacked"`
 }
 
 func (p *plainPrograms) Close() error {
@@ -437,6 +581,7 @@ func (p *plainPrograms) Close() error {
 		p.ArmForked,
 		p.Disarm,
 		p.ExportArmed,
+		p.FindGuarded,
 		p.FindHostRoot,
 		p.ForgetBinding,
 		p.GateBpf,
@@ -502,6 +647,41 @@ func (p *plainPrograms) Close() error {
 		p.GateUringCmd,
 		p.GateUringOverrideCreds,
 		p.GateUsernsCreate,
+		p.GuardAgentExit,
+		p.GuardBpf,
+		p.GuardBpfMap,
+		p.GuardBpfMapFree,
+		p.GuardBpfMapFreeSecurity,
+		p.GuardBpfProg,
+		p.GuardFileIoctl,
+		p.GuardFileIoctlCompat,
+		p.GuardFileSendSigiotask,
+		p.GuardInodeCreate,
+		p.GuardInodeFileSetattr,
+		p.GuardInodeLink,
+		p.GuardInodeMkdir,
+		p.GuardInodeMknod,
+		p.GuardInodeRemoveAcl,
+		p.GuardInodeRemovexattr,
+		p.GuardInodeRename,
+		p.GuardInodeRmdir,
+		p.GuardInodeSetAcl,
+		p.GuardInodeSetattr,
+		p.GuardInodeSetattr2,
+		p.GuardInodeSetxattr,
+		p.GuardInodeSymlink,
+		p.GuardInodeUnlink,
+		p.GuardMoveMount,
+		p.GuardPtraceAccessCheck,
+		p.GuardSbMount,
+		p.GuardSbUmount,
+		p.GuardTaskKill,
+		p.GuardTaskSetioprio,
+		p.GuardTaskSetnice,
+		p.GuardTaskSetrlimit,
+		p.GuardTaskSetscheduler,
+		p.GuardUnixMaySend,
+		p.GuardUnixStreamConnect,
 		p.ImportArmed,
 		p.InheritBinding,
 		p.ListArmed,

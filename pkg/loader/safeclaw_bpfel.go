@@ -15,6 +15,8 @@ import (
 
 type safeclawAbi struct {
 	_            structs.HostLayout
+	Guarded      uint32
+	GuardWhy     uint32
 	Kind         uint32
 	Rule         uint32
 	Relax        uint32
@@ -179,7 +181,8 @@ type safeclawCpuStats struct {
 	NoRuleCount uint64
 	BindLost    uint64
 	Outward     uint64
-	Reserved    [4]uint64
+	GuardHeld   uint64
+	Reserved    [3]uint64
 }
 
 type safeclawDisabled struct {
@@ -224,7 +227,49 @@ type safeclawEventKind uint32
 
 const (
 	safeclawEventKindEVENT_DECISION safeclawEventKind = 1
+	safeclawEventKindEVENT_GUARD    safeclawEventKind = 2
 )
+
+type safeclawGuardRate struct {
+	_     structs.HostLayout
+	Since uint64
+	Sent  uint64
+	Held  uint64
+}
+
+type safeclawGuardWhy uint32
+
+const (
+	safeclawGuardWhyWHY_NONE     safeclawGuardWhy = 0
+	safeclawGuardWhyWHY_HOST     safeclawGuardWhy = 1
+	safeclawGuardWhyWHY_TAKEOVER safeclawGuardWhy = 2
+)
+
+type safeclawGuarded uint32
+
+const (
+	safeclawGuardedGUARDED_NONE    safeclawGuarded = 0
+	safeclawGuardedGUARDED_MAP     safeclawGuarded = 1
+	safeclawGuardedGUARDED_PROGRAM safeclawGuarded = 2
+	safeclawGuardedGUARDED_LINK    safeclawGuarded = 3
+	safeclawGuardedGUARDED_PROCESS safeclawGuarded = 4
+	safeclawGuardedGUARDED_FILE    safeclawGuarded = 5
+	safeclawGuardedGUARDED_MOUNT   safeclawGuarded = 6
+	safeclawGuardedGUARDED_SOCKET  safeclawGuarded = 7
+)
+
+type safeclawGuardedDir struct {
+	_          structs.HostLayout
+	Ino        uint64
+	Dev        uint32
+	Generation uint32
+}
+
+type safeclawGuardedId struct {
+	_      structs.HostLayout
+	Object uint32
+	Id     uint32
+}
 
 type safeclawHandover struct {
 	_            structs.HostLayout
@@ -314,6 +359,16 @@ const (
 	safeclawHookHOOK_TASK_SETNICE         safeclawHook = 58
 	safeclawHookHOOK_TASK_SETIOPRIO       safeclawHook = 59
 	safeclawHookHOOK_FILE_FCNTL           safeclawHook = 60
+	safeclawHookHOOK_BPF_MAP              safeclawHook = 61
+	safeclawHookHOOK_BPF_PROG             safeclawHook = 62
+	safeclawHookHOOK_INODE_CREATE         safeclawHook = 63
+	safeclawHookHOOK_INODE_MKDIR          safeclawHook = 64
+	safeclawHookHOOK_INODE_MKNOD          safeclawHook = 65
+	safeclawHookHOOK_INODE_SYMLINK        safeclawHook = 66
+	safeclawHookHOOK_INODE_UNLINK         safeclawHook = 67
+	safeclawHookHOOK_INODE_RMDIR          safeclawHook = 68
+	safeclawHookHOOK_INODE_RENAME         safeclawHook = 69
+	safeclawHookHOOK_INODE_LINK           safeclawHook = 70
 )
 
 type safeclawKind uint32
@@ -388,6 +443,7 @@ const (
 	safeclawRuleRULE_IO_URING        safeclawRule = 39
 	safeclawRuleRULE_KEYRINGS        safeclawRule = 40
 	safeclawRuleRULE_SIGNAL          safeclawRule = 41
+	safeclawRuleRULE_SELF_PROTECTION safeclawRule = 42
 )
 
 type safeclawScratch struct {
@@ -521,6 +577,9 @@ const (
 	safeclawMapCounted                 = "counted"
 	safeclawMapDisabled                = "disabled"
 	safeclawMapEvents                  = "events"
+	safeclawMapGuardRates              = "guard_rates"
+	safeclawMapGuardedDirs             = "guarded_dirs"
+	safeclawMapGuardedIds              = "guarded_ids"
 	safeclawMapHanded                  = "handed"
 	safeclawMapMaybeBound              = "maybe_bound"
 	safeclawMapPlaces                  = "places"
@@ -535,6 +594,7 @@ const (
 	safeclawProgArmForked              = "arm_forked"
 	safeclawProgDisarm                 = "disarm"
 	safeclawProgExportArmed            = "export_armed"
+	safeclawProgFindGuarded            = "find_guarded"
 	safeclawProgFindHostRoot           = "find_host_root"
 	safeclawProgForgetBinding          = "forget_binding"
 	safeclawProgGateBpf                = "gate_bpf"
@@ -599,6 +659,40 @@ const (
 	safeclawProgGateUringCmd           = "gate_uring_cmd"
 	safeclawProgGateUringOverrideCreds = "gate_uring_override_creds"
 	safeclawProgGateUsernsCreate       = "gate_userns_create"
+	safeclawProgGuardAgentExit         = "guard_agent_exit"
+	safeclawProgGuardBpf               = "guard_bpf"
+	safeclawProgGuardBpfMap            = "guard_bpf_map"
+	safeclawProgGuardBpfMapFree        = "guard_bpf_map_free"
+	safeclawProgGuardBpfProg           = "guard_bpf_prog"
+	safeclawProgGuardFileIoctl         = "guard_file_ioctl"
+	safeclawProgGuardFileIoctlCompat   = "guard_file_ioctl_compat"
+	safeclawProgGuardFileSendSigiotask = "guard_file_send_sigiotask"
+	safeclawProgGuardInodeCreate       = "guard_inode_create"
+	safeclawProgGuardInodeFileSetattr  = "guard_inode_file_setattr"
+	safeclawProgGuardInodeLink         = "guard_inode_link"
+	safeclawProgGuardInodeMkdir        = "guard_inode_mkdir"
+	safeclawProgGuardInodeMknod        = "guard_inode_mknod"
+	safeclawProgGuardInodeRemoveAcl    = "guard_inode_remove_acl"
+	safeclawProgGuardInodeRemovexattr  = "guard_inode_removexattr"
+	safeclawProgGuardInodeRename       = "guard_inode_rename"
+	safeclawProgGuardInodeRmdir        = "guard_inode_rmdir"
+	safeclawProgGuardInodeSetAcl       = "guard_inode_set_acl"
+	safeclawProgGuardInodeSetattr      = "guard_inode_setattr"
+	safeclawProgGuardInodeSetattr2     = "guard_inode_setattr2"
+	safeclawProgGuardInodeSetxattr     = "guard_inode_setxattr"
+	safeclawProgGuardInodeSymlink      = "guard_inode_symlink"
+	safeclawProgGuardInodeUnlink       = "guard_inode_unlink"
+	safeclawProgGuardMoveMount         = "guard_move_mount"
+	safeclawProgGuardPtraceAccessCheck = "guard_ptrace_access_check"
+	safeclawProgGuardSbMount           = "guard_sb_mount"
+	safeclawProgGuardSbUmount          = "guard_sb_umount"
+	safeclawProgGuardTaskKill          = "guard_task_kill"
+	safeclawProgGuardTaskSetioprio     = "guard_task_setioprio"
+	safeclawProgGuardTaskSetnice       = "guard_task_setnice"
+	safeclawProgGuardTaskSetrlimit     = "guard_task_setrlimit"
+	safeclawProgGuardTaskSetscheduler  = "guard_task_setscheduler"
+	safeclawProgGuardUnixMaySend       = "guard_unix_may_send"
+	safeclawProgGuardUnixStreamConnect = "guard_unix_stream_connect"
 	safeclawProgImportArmed            = "import_armed"
 	safeclawProgInheritBinding         = "inherit_binding"
 	safeclawProgListArmed              = "list_armed"
@@ -607,6 +701,14 @@ const (
 	safeclawProgNoteMountStacked       = "note_mount_stacked"
 	safeclawVarAbi                     = "abi"
 	safeclawVarBindingsOverflowed      = "bindings_overflowed"
+	safeclawVarGuardAbove              = "guard_above"
+	safeclawVarGuardAgent              = "guard_agent"
+	safeclawVarGuardAgentMntns         = "guard_agent_mntns"
+	safeclawVarGuardDirFd              = "guard_dir_fd"
+	safeclawVarGuardDirs               = "guard_dirs"
+	safeclawVarGuardHostMntns          = "guard_host_mntns"
+	safeclawVarGuardInside             = "guard_inside"
+	safeclawVarGuardPins               = "guard_pins"
 	safeclawVarHostRoot                = "host_root"
 	safeclawVarHostRootFd              = "host_root_fd"
 	safeclawVarSettings                = "settings"
@@ -660,6 +762,7 @@ type safeclawProgramSpecs struct {
 	ArmForked              *ebpf.ProgramSpec `ebpf:"arm_forked"`
 	Disarm                 *ebpf.ProgramSpec `ebpf:"disarm"`
 	ExportArmed            *ebpf.ProgramSpec `ebpf:"export_armed"`
+	FindGuarded            *ebpf.ProgramSpec `ebpf:"find_guarded"`
 	FindHostRoot           *ebpf.ProgramSpec `ebpf:"find_host_root"`
 	ForgetBinding          *ebpf.ProgramSpec `ebpf:"forget_binding"`
 	GateBpf                *ebpf.ProgramSpec `ebpf:"gate_bpf"`
@@ -724,6 +827,40 @@ type safeclawProgramSpecs struct {
 	GateUringCmd           *ebpf.ProgramSpec `ebpf:"gate_uring_cmd"`
 	GateUringOverrideCreds *ebpf.ProgramSpec `ebpf:"gate_uring_override_creds"`
 	GateUsernsCreate       *ebpf.ProgramSpec `ebpf:"gate_userns_create"`
+	GuardAgentExit         *ebpf.ProgramSpec `ebpf:"guard_agent_exit"`
+	GuardBpf               *ebpf.ProgramSpec `ebpf:"guard_bpf"`
+	GuardBpfMap            *ebpf.ProgramSpec `ebpf:"guard_bpf_map"`
+	GuardBpfMapFree        *ebpf.ProgramSpec `ebpf:"guard_bpf_map_free"`
+	GuardBpfProg           *ebpf.ProgramSpec `ebpf:"guard_bpf_prog"`
+	GuardFileIoctl         *ebpf.ProgramSpec `ebpf:"guard_file_ioctl"`
+	GuardFileIoctlCompat   *ebpf.ProgramSpec `ebpf:"guard_file_ioctl_compat"`
+	GuardFileSendSigiotask *ebpf.ProgramSpec `ebpf:"guard_file_send_sigiotask"`
+	GuardInodeCreate       *ebpf.ProgramSpec `ebpf:"guard_inode_create"`
+	GuardInodeFileSetattr  *ebpf.ProgramSpec `ebpf:"guard_inode_file_setattr"`
+	GuardInodeLink         *ebpf.ProgramSpec `ebpf:"guard_inode_link"`
+	GuardInodeMkdir        *ebpf.ProgramSpec `ebpf:"guard_inode_mkdir"`
+	GuardInodeMknod        *ebpf.ProgramSpec `ebpf:"guard_inode_mknod"`
+	GuardInodeRemoveAcl    *ebpf.ProgramSpec `ebpf:"guard_inode_remove_acl"`
+	GuardInodeRemovexattr  *ebpf.ProgramSpec `ebpf:"guard_inode_removexattr"`
+	GuardInodeRename       *ebpf.ProgramSpec `ebpf:"guard_inode_rename"`
+	GuardInodeRmdir        *ebpf.ProgramSpec `ebpf:"guard_inode_rmdir"`
+	GuardInodeSetAcl       *ebpf.ProgramSpec `ebpf:"guard_inode_set_acl"`
+	GuardInodeSetattr      *ebpf.ProgramSpec `ebpf:"guard_inode_setattr"`
+	GuardInodeSetattr2     *ebpf.ProgramSpec `ebpf:"guard_inode_setattr2"`
+	GuardInodeSetxattr     *ebpf.ProgramSpec `ebpf:"guard_inode_setxattr"`
+	GuardInodeSymlink      *ebpf.ProgramSpec `ebpf:"guard_inode_symlink"`
+	GuardInodeUnlink       *ebpf.ProgramSpec `ebpf:"guard_inode_unlink"`
+	GuardMoveMount         *ebpf.ProgramSpec `ebpf:"guard_move_mount"`
+	GuardPtraceAccessCheck *ebpf.ProgramSpec `ebpf:"guard_ptrace_access_check"`
+	GuardSbMount           *ebpf.ProgramSpec `ebpf:"guard_sb_mount"`
+	GuardSbUmount          *ebpf.ProgramSpec `ebpf:"guard_sb_umount"`
+	GuardTaskKill          *ebpf.ProgramSpec `ebpf:"guard_task_kill"`
+	GuardTaskSetioprio     *ebpf.ProgramSpec `ebpf:"guard_task_setioprio"`
+	GuardTaskSetnice       *ebpf.ProgramSpec `ebpf:"guard_task_setnice"`
+	GuardTaskSetrlimit     *ebpf.ProgramSpec `ebpf:"guard_task_setrlimit"`
+	GuardTaskSetscheduler  *ebpf.ProgramSpec `ebpf:"guard_task_setscheduler"`
+	GuardUnixMaySend       *ebpf.ProgramSpec `ebpf:"guard_unix_may_send"`
+	GuardUnixStreamConnect *ebpf.ProgramSpec `ebpf:"guard_unix_stream_connect"`
 	ImportArmed            *ebpf.ProgramSpec `ebpf:"import_armed"`
 	InheritBinding         *ebpf.ProgramSpec `ebpf:"inherit_binding"`
 	ListArmed              *ebpf.ProgramSpec `ebpf:"list_armed"`
@@ -743,6 +880,9 @@ type safeclawMapSpecs struct {
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	GuardRates    *ebpf.MapSpec `ebpf:"guard_rates"`
+	GuardedDirs   *ebpf.MapSpec `ebpf:"guarded_dirs"`
+	GuardedIds    *ebpf.MapSpec `ebpf:"guarded_ids"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
@@ -761,6 +901,14 @@ type safeclawMapSpecs struct {
 type safeclawVariableSpecs struct {
 	Abi                *ebpf.VariableSpec `ebpf:"abi"`
 	BindingsOverflowed *ebpf.VariableSpec `ebpf:"bindings_overflowed"`
+	GuardAbove         *ebpf.VariableSpec `ebpf:"guard_above"`
+	GuardAgent         *ebpf.VariableSpec `ebpf:"guard_agent"`
+	GuardAgentMntns    *ebpf.VariableSpec `ebpf:"guard_agent_mntns"`
+	GuardDirFd         *ebpf.VariableSpec `ebpf:"guard_dir_fd"`
+	GuardDirs          *ebpf.VariableSpec `ebpf:"guard_dirs"`
+	GuardHostMntns     *ebpf.VariableSpec `ebpf:"guard_host_mntns"`
+	GuardInside        *ebpf.VariableSpec `ebpf:"guard_inside"`
+	GuardPins          *ebpf.VariableSpec `ebpf:"guard_pins"`
 	HostRoot           *ebpf.VariableSpec `ebpf:"host_root"`
 	HostRootFd         *ebpf.VariableSpec `ebpf:"host_root_fd"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
@@ -795,6 +943,9 @@ type safeclawMaps struct {
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
 	Events        *ebpf.Map `ebpf:"events"`
+	GuardRates    *ebpf.Map `ebpf:"guard_rates"`
+	GuardedDirs   *ebpf.Map `ebpf:"guarded_dirs"`
+	GuardedIds    *ebpf.Map `ebpf:"guarded_ids"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
 	Places        *ebpf.Map `ebpf:"places"`
@@ -816,6 +967,9 @@ func (m *safeclawMaps) Close() error {
 		m.Counted,
 		m.Disabled,
 		m.Events,
+		m.GuardRates,
+		m.GuardedDirs,
+		m.GuardedIds,
 		m.Handed,
 		m.MaybeBound,
 		m.Places,
@@ -835,6 +989,14 @@ func (m *safeclawMaps) Close() error {
 type safeclawVariables struct {
 	Abi                *ebpf.Variable `ebpf:"abi"`
 	BindingsOverflowed *ebpf.Variable `ebpf:"bindings_overflowed"`
+	GuardAbove         *ebpf.Variable `ebpf:"guard_above"`
+	GuardAgent         *ebpf.Variable `ebpf:"guard_agent"`
+	GuardAgentMntns    *ebpf.Variable `ebpf:"guard_agent_mntns"`
+	GuardDirFd         *ebpf.Variable `ebpf:"guard_dir_fd"`
+	GuardDirs          *ebpf.Variable `ebpf:"guard_dirs"`
+	GuardHostMntns     *ebpf.Variable `ebpf:"guard_host_mntns"`
+	GuardInside        *ebpf.Variable `ebpf:"guard_inside"`
+	GuardPins          *ebpf.Variable `ebpf:"guard_pins"`
 	HostRoot           *ebpf.Variable `ebpf:"host_root"`
 	HostRootFd         *ebpf.Variable `ebpf:"host_root_fd"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
@@ -850,6 +1012,7 @@ type safeclawPrograms struct {
 	ArmForked              *ebpf.Program `ebpf:"arm_forked"`
 	Disarm                 *ebpf.Program `ebpf:"disarm"`
 	ExportArmed            *ebpf.Program `ebpf:"export_armed"`
+	FindGuarded            *ebpf.Program `ebpf:"find_guarded"`
 	FindHostRoot           *ebpf.Program `ebpf:"find_host_root"`
 	ForgetBinding          *ebpf.Program `ebpf:"forget_binding"`
 	GateBpf                *ebpf.Program `ebpf:"gate_bpf"`
@@ -914,6 +1077,40 @@ type safeclawPrograms struct {
 	GateUringCmd           *ebpf.Program `ebpf:"gate_uring_cmd"`
 	GateUringOverrideCreds *ebpf.Program `ebpf:"gate_uring_override_creds"`
 	GateUsernsCreate       *ebpf.Program `ebpf:"gate_userns_create"`
+	GuardAgentExit         *ebpf.Program `ebpf:"guard_agent_exit"`
+	GuardBpf               *ebpf.Program `ebpf:"guard_bpf"`
+	GuardBpfMap            *ebpf.Program `ebpf:"guard_bpf_map"`
+	GuardBpfMapFree        *ebpf.Program `ebpf:"guard_bpf_map_free"`
+	GuardBpfProg           *ebpf.Program `ebpf:"guard_bpf_prog"`
+	GuardFileIoctl         *ebpf.Program `ebpf:"guard_file_ioctl"`
+	GuardFileIoctlCompat   *ebpf.Program `ebpf:"guard_file_ioctl_compat"`
+	GuardFileSendSigiotask *ebpf.Program `ebpf:"guard_file_send_sigiotask"`
+	GuardInodeCreate       *ebpf.Program `ebpf:"guard_inode_create"`
+	GuardInodeFileSetattr  *ebpf.Program `ebpf:"guard_inode_file_setattr"`
+	GuardInodeLink         *ebpf.Program `ebpf:"guard_inode_link"`
+	GuardInodeMkdir        *ebpf.Program `ebpf:"guard_inode_mkdir"`
+	GuardInodeMknod        *ebpf.Program `ebpf:"guard_inode_mknod"`
+	GuardInodeRemoveAcl    *ebpf.Program `ebpf:"guard_inode_remove_acl"`
+	GuardInodeRemovexattr  *ebpf.Program `ebpf:"guard_inode_removexattr"`
+	GuardInodeRename       *ebpf.Program `ebpf:"guard_inode_rename"`
+	GuardInodeRmdir        *ebpf.Program `ebpf:"guard_inode_rmdir"`
+	GuardInodeSetAcl       *ebpf.Program `ebpf:"guard_inode_set_acl"`
+	GuardInodeSetattr      *ebpf.Program `ebpf:"guard_inode_setattr"`
+	GuardInodeSetattr2     *ebpf.Program `ebpf:"guard_inode_setattr2"`
+	GuardInodeSetxattr     *ebpf.Program `ebpf:"guard_inode_setxattr"`
+	GuardInodeSymlink      *ebpf.Program `ebpf:"guard_inode_symlink"`
+	GuardInodeUnlink       *ebpf.Program `ebpf:"guard_inode_unlink"`
+	GuardMoveMount         *ebpf.Program `ebpf:"guard_move_mount"`
+	GuardPtraceAccessCheck *ebpf.Program `ebpf:"guard_ptrace_access_check"`
+	GuardSbMount           *ebpf.Program `ebpf:"guard_sb_mount"`
+	GuardSbUmount          *ebpf.Program `ebpf:"guard_sb_umount"`
+	GuardTaskKill          *ebpf.Program `ebpf:"guard_task_kill"`
+	GuardTaskSetioprio     *ebpf.Program `ebpf:"guard_task_setioprio"`
+	GuardTaskSetnice       *ebpf.Program `ebpf:"guard_task_setnice"`
+	GuardTaskSetrlimit     *ebpf.Program `ebpf:"guard_task_setrlimit"`
+	GuardTaskSetscheduler  *ebpf.Program `ebpf:"guard_task_setscheduler"`
+	GuardUnixMaySend       *ebpf.Program `ebpf:"guard_unix_may_send"`
+	GuardUnixStreamConnect *ebpf.Program `ebpf:"guard_unix_stream_connect"`
 	ImportArmed            *ebpf.Program `ebpf:"import_armed"`
 	InheritBinding         *ebpf.Program `ebpf:"inherit_binding"`
 	ListArmed              *ebpf.Program `ebpf:"list_armed"`
@@ -928,6 +1125,7 @@ func (p *safeclawPrograms) Close() error {
 		p.ArmForked,
 		p.Disarm,
 		p.ExportArmed,
+		p.FindGuarded,
 		p.FindHostRoot,
 		p.ForgetBinding,
 		p.GateBpf,
@@ -992,6 +1190,40 @@ func (p *safeclawPrograms) Close() error {
 		p.GateUringCmd,
 		p.GateUringOverrideCreds,
 		p.GateUsernsCreate,
+		p.GuardAgentExit,
+		p.GuardBpf,
+		p.GuardBpfMap,
+		p.GuardBpfMapFree,
+		p.GuardBpfProg,
+		p.GuardFileIoctl,
+		p.GuardFileIoctlCompat,
+		p.GuardFileSendSigiotask,
+		p.GuardInodeCreate,
+		p.GuardInodeFileSetattr,
+		p.GuardInodeLink,
+		p.GuardInodeMkdir,
+		p.GuardInodeMknod,
+		p.GuardInodeRemoveAcl,
+		p.GuardInodeRemovexattr,
+		p.GuardInodeRename,
+		p.GuardInodeRmdir,
+		p.GuardInodeSetAcl,
+		p.GuardInodeSetattr,
+		p.GuardInodeSetattr2,
+		p.GuardInodeSetxattr,
+		p.GuardInodeSymlink,
+		p.GuardInodeUnlink,
+		p.GuardMoveMount,
+		p.GuardPtraceAccessCheck,
+		p.GuardSbMount,
+		p.GuardSbUmount,
+		p.GuardTaskKill,
+		p.GuardTaskSetioprio,
+		p.GuardTaskSetnice,
+		p.GuardTaskSetrlimit,
+		p.GuardTaskSetscheduler,
+		p.GuardUnixMaySend,
+		p.GuardUnixStreamConnect,
 		p.ImportArmed,
 		p.InheritBinding,
 		p.ListArmed,

@@ -63,6 +63,7 @@ var fixedRules = []struct {
 	{"builtin/io_uring", "a command or credentials by io_uring that no other hook sees", DecisionDeny},
 	{"builtin/keyrings", "a key or key ring that is not the pod's own", DecisionDeny},
 	{"builtin/signal", "a signal, limit or scheduling for a process outside", DecisionDeny},
+	{"builtin/self-protection", "what enforcement itself stands on: its maps, programs, pins, log and process", DecisionDeny},
 }
 
 func (s *ruleSet) info() []RuleInfo {
