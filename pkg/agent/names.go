@@ -6,7 +6,10 @@ package agent
 const namesMax = 1 << 16
 
 // names are paths by their keyed hash.
-type names struct{ recent, older map[uint64][]byte }
+type names struct {
+	recent, older map[uint64][]byte
+	changed       bool // since the last copy
+}
 
 func newNames() *names { return &names{recent: map[uint64][]byte{}} }
 
@@ -15,7 +18,25 @@ func (n *names) put(id uint64, name []byte) {
 	if _, ok := n.recent[id]; !ok && len(n.recent) >= namesMax/2 {
 		n.older, n.recent = n.recent, map[uint64][]byte{}
 	}
+	if _, ok := n.recent[id]; !ok {
+		n.changed = true
+	}
 	n.recent[id] = name
+}
+
+// copy returns at most so many of the names.
+func (n *names) copy(most int) map[uint64][]byte {
+	n.changed = false
+	out := map[uint64][]byte{}
+	for _, m := range []map[uint64][]byte{n.recent, n.older} {
+		for id, name := range m {
+			if len(out) == most {
+				return out
+			}
+			out[id] = name
+		}
+	}
+	return out
 }
 
 // get returns a name, and nil for one that is not known.

@@ -115,6 +115,9 @@ func (s *supervisor) adoptRun(ctx context.Context, denied func(*audit.Decision))
 		return nil, err
 	}
 	s.rec.Denied = denied
+	if err := s.dir.loadNames(s.rec.exes); err != nil {
+		notes = append(notes, "records lack executables that run already: "+err.Error())
+	}
 	unnamed, err := s.continueLog(ctx)
 	if err != nil {
 		return nil, err

@@ -109,7 +109,7 @@ func createRunDir(root, name string) (*RunDir, error) {
 	}
 	dir := filepath.Join(root, name)
 	if err := os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%s: %w", name, ErrRunExists)
+		return nil, fmt.Errorf("%s: %w; remove it (node-agent uninstall %s) or choose another name", name, ErrRunExists, name)
 	} else if err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}

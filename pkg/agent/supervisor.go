@@ -210,7 +210,13 @@ func (s *supervisor) openLog(ctx context.Context) error {
 // alive is called with each heartbeat: the kernel is told, and who asks for the
 // run's status.
 func (s *supervisor) alive() error {
-	return errors.Join(aliveBy(s.gate, s.rec, s.log)(), s.dir.touch())
+	if err := errors.Join(aliveBy(s.gate, s.rec, s.log)(), s.dir.touch()); err != nil {
+		return err
+	}
+	if s.rec.exes.changed {
+		return s.dir.saveNames(s.rec.exes)
+	}
+	return nil
 }
 
 // startRecord is the agent's first record, with the load that it records.
