@@ -61,7 +61,8 @@ which files a program reads and writes, what it executes, where it connects.
 Exit codes: 0 success; 1 a tool has findings; 2 wrong use, or a policy with
 errors; 3 this machine cannot enforce (nothing was run); 125 the agent itself
 failed. "run" otherwise ends with its program's status: 127 not found, 126 not
-executable, 128+n killed by signal n. "audit verify" has codes of its own.`,
+executable, 128+n killed by signal n. "audit verify" and the commands about
+detached runs (status, resume, uninstall, disable, enable) say theirs in their help.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -123,6 +123,9 @@ func act(args []string) int {
 }
 
 func actMain() {
+	if len(os.Args) > 3 && os.Args[1] == "agent" {
+		os.Exit(otherAgent(os.Args[2], os.Args[3]))
+	}
 	if len(os.Args) > 1 && (os.Args[1] == "exit" || os.Args[1] == "canary") {
 		os.Exit(act(os.Args[1:]))
 	}

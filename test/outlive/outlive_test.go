@@ -170,27 +170,11 @@ func (r *run) unexplained(codes ...int) (declared uint64, verdicts map[string]ui
 	return 0, nil
 }
 
-// TestKilledAgents: agents are killed at random, while they record, while they
-// take over, at once again; the canary is never let through and never hindered,
-// the log accounts for everything, and in the end nothing is left.
-func TestKilledAgents(t *testing.T) {
-	rounds := 6
-	if os.Getenv("SAFECLAW_LONG") != "" {
-		rounds = 200
-	}
-	r := newRun(t, "killed")
-	for n := range rounds {
-		r.sleep(4 * time.Second)
-		r.kill()
-		if n%10 == 5 {
-			r.unexplained(0, 2)
-		}
-		r.sleep(time.Second)
-		if n%3 == 1 {
-			r.halfResume()
-		}
-		r.resume()
-	}
+// over waits until the canary has stopped and its run removed itself, and wants
+// nothing left and nothing leaked, broken or unexplained.
+func (r *run) over(rounds int) {
+	t := r.t
+	t.Helper()
 	if err := os.WriteFile(r.stop, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -225,4 +209,28 @@ func TestKilledAgents(t *testing.T) {
 	if got := verdicts["deny"] + declared; got < uint64(c.Denied) {
 		t.Errorf("%d denials, %d recorded, %d decisions declared lost", c.Denied, verdicts["deny"], declared)
 	}
+}
+
+// TestKilledAgents: agents are killed at random, while they record, while they
+// take over, at once again; the canary is never let through and never hindered,
+// the log accounts for everything, and in the end nothing is left.
+func TestKilledAgents(t *testing.T) {
+	rounds := 6
+	if os.Getenv("SAFECLAW_LONG") != "" {
+		rounds = 200
+	}
+	r := newRun(t, "killed")
+	for n := range rounds {
+		r.sleep(4 * time.Second)
+		r.kill()
+		if n%10 == 5 {
+			r.unexplained(0, 2)
+		}
+		r.sleep(time.Second)
+		if n%3 == 1 {
+			r.halfResume()
+		}
+		r.resume()
+	}
+	r.over(rounds)
 }
