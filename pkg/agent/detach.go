@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -108,6 +109,8 @@ type Detached struct {
 // returns when the gated program has started, or the run was resumed. The
 // supervisor goes on without the caller, and the kernel without the supervisor.
 func Detach(ctx context.Context, o DetachOptions) (*Detached, error) {
+	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
 	spec, err := json.Marshal(o)
 	if err != nil {
 		return nil, fmt.Errorf("encode run: %w", err)

@@ -88,6 +88,10 @@ func (e *InUseError) Error() string {
 // ErrRunExists says that a name is taken.
 var ErrRunExists = errors.New("there is a run of this name")
 
+func takenError(name string) error {
+	return fmt.Errorf("%s: %w; remove it (node-agent uninstall %s) or choose another name", name, ErrRunExists, name)
+}
+
 // ErrNoState is returned for a run without a state directory.
 var ErrNoState = errors.New("no state directory")
 
@@ -109,7 +113,7 @@ func createRunDir(root, name string) (*RunDir, error) {
 	}
 	dir := filepath.Join(root, name)
 	if err := os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%s: %w; remove it (node-agent uninstall %s) or choose another name", name, ErrRunExists, name)
+		return nil, takenError(name)
 	} else if err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}

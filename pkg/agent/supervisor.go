@@ -36,6 +36,7 @@ type supervisor struct {
 	group   *cgroup.Group
 	logFile *os.File
 	logger  *slog.Logger
+	ours    bool           // what is pinned
 	tables  *policy.Tables // of a run that was adopted
 	unnamed error          // why there are none
 }
@@ -93,11 +94,12 @@ func (s *supervisor) begin(ctx context.Context) (*child, error) {
 	if err := errors.Join(s.dir.write(policyFile, o.Policy.Source), s.dir.save(s.state)); err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(o.pinDir()); err == nil {
+		return nil, takenError(o.Name) // by a run whose state is lost
+	}
+	s.ours = true
 	if s.gate, err = loader.Load(ctx, loader.Options{PinDir: o.pinDir(), Build: o.Build, Logger: s.logger}); err != nil {
 		return nil, err
-	}
-	if s.gate.How() != loader.StartFresh {
-		return nil, fmt.Errorf("%s: %w", o.Name, ErrRunExists)
 	}
 	if err := s.openLog(ctx); err != nil {
 		return nil, err
@@ -189,8 +191,11 @@ func (s *supervisor) openLogger() error {
 	return nil
 }
 
-// ownOutput lets go of the caller's standard error.
+// ownOutput lets go of the caller's standard error and working directory.
 func (s *supervisor) ownOutput() error {
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
 	if err := unix.Dup3(int(s.logFile.Fd()), 2, 0); err != nil {
 		return fmt.Errorf("redirect standard error: %w", err)
 	}
@@ -295,12 +300,15 @@ func (s *supervisor) leave(why error) error {
 // remove removes pins, cgroup and state, and says what.
 func (s *supervisor) remove(ctx context.Context) ([]string, error) {
 	var removed []string
-	err := s.gate.Close()
+	var err error
+	if s.gate != nil {
+		err = s.gate.Close()
+	}
 	pins, err2 := loader.Uninstall(ctx, s.opts.pinDir())
 	removed = append(removed, pins...)
 	err = errors.Join(err, err2)
 	// Tasks that go on ungated keep their cgroup.
-	if populated, _ := s.group.Populated(); !populated {
+	if populated, _ := s.group.Populated(); !populated && s.group.Dir != "" {
 		if err2 := s.group.Remove(); err2 != nil {
 			err = errors.Join(err, err2)
 		} else {
@@ -328,11 +336,8 @@ func (s *supervisor) abandon(why error) error {
 			errs = append(errs, err, s.log.Close(context.Background()))
 		}
 	}
-	if s.gate == nil {
+	if !s.ours {
 		return errors.Join(append(errs, s.dir.remove())...)
-	}
-	if errors.Is(why, ErrRunExists) { // they are another's
-		return errors.Join(append(errs, s.gate.Close(), s.dir.remove())...)
 	}
 	if s.group == nil {
 		s.group = &cgroup.Group{} // there is none yet

@@ -101,7 +101,7 @@ func Uninstall(ctx context.Context, r *RunStatus, o UninstallOptions) (*Removed,
 
 // busy says that a gated task runs, or one that will be gated.
 func (s *RunStatus) busy() bool {
-	return s.Tasks > 0 || s.State == RunEnforced || s.State == RunUnattended
+	return s.Tasks > 0 || s.State == RunStarting || s.State == RunUnattended
 }
 
 // uninstall records the end, and removes the run.
@@ -137,9 +137,12 @@ func killGated(r *RunStatus) (int, error) {
 				return len(killed), err
 			}
 		}
+		if _, err := os.Stat(r.Pins); errors.Is(err, os.ErrNotExist) {
+			return max(len(killed), r.Tasks), nil // its agent has removed it
+		}
 		in, err := loader.Inspect(r.Pins)
-		if errors.Is(err, loader.ErrNoPins) || errors.Is(err, os.ErrNotExist) {
-			return len(killed), nil // its agent has removed it
+		if err != nil && r.Agent.Alive && time.Now().Before(end) {
+			continue // its agent is removing it
 		}
 		if err != nil {
 			return len(killed), err
