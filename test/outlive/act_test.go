@@ -13,9 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// actName is the name under which this test binary runs as the gated program.
-const actName = "act"
-
 // counts are what a canary tried and how it went.
 type counts struct {
 	Denied  int64 `json:"denied"`  // denied acts that were denied
