@@ -5,6 +5,7 @@ package audit
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -66,6 +67,9 @@ func TestKilledWriter(t *testing.T) {
 		_ = cmd.Wait() // killed
 		atLeast += durable
 		r, err := Verify(ctx, dir, VerifyOptions{})
+		if errors.Is(err, ErrNoLog) && atLeast == 0 {
+			continue // on a busy machine it died before the log was born
+		}
 		check(t, err)
 		if r.Bad != nil || r.Verdicts["deny"] < atLeast {
 			t.Fatalf("round %d: %d denies, at least %d were durable; %+v", round, r.Verdicts["deny"], atLeast, r.Bad)

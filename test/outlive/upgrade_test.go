@@ -58,7 +58,7 @@ func (r *run) upgrade(build string, killed time.Duration) (how string) {
 // them amid the upgrade. The canary notices nothing, and the log accounts for the
 // end of each set of programs and the beginning of the next.
 func TestUpgradedAgents(t *testing.T) {
-	rounds := 3
+	rounds := 2
 	if os.Getenv("SAFECLAW_LONG") != "" {
 		rounds = 50
 	}
