@@ -36,3 +36,11 @@ func TestRefusesWhatIsNotEnforced(t *testing.T) {
 		}
 	}
 }
+
+// TestRelaxationsEnforced: whatever a policy can relax, the programs deny.
+func TestRelaxationsEnforced(t *testing.T) {
+	have, want := slices.Sorted(slices.Values(relaxed)), slices.Sorted(slices.Values(policy.BuiltinNames()))
+	if !slices.Equal(have, want) {
+		t.Errorf("the programs know %q, policies relax %q", have, want)
+	}
+}
