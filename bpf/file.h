@@ -134,13 +134,13 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 		match_kinds(x);
 	}
 	if (!r->ordinary) {
-		u32 rule = r->outside;
-
-		if (!rule)
-			rule = reaches_outside(dentry, r->also_write || r->kind == KIND_WRITE || r->kind == KIND_DELETE,
-					       r->opens);
-		if (rule)
-			settle_outside(x, rule);
+		/* By way of the slot: see settle_verdict. */
+		x->d->outside = r->outside;
+		if (!x->d->outside)
+			x->d->outside = reaches_outside(
+				dentry, r->also_write || r->kind == KIND_WRITE || r->kind == KIND_DELETE, r->opens);
+		if (x->d->outside)
+			settle_outside(x, x->d->outside);
 	}
 	return 1;
 }

@@ -23,7 +23,9 @@ struct deed {
 	u8 no_deleted;
 	u8 also_read; /* see struct request */
 	u8 also_write;
-	u8 reserved[1];
+	u8 verdict;  /* enum verdict, when it is settled */
+	u32 outside; /* enum rule: what is built in against the object */
+	u32 reserved;
 	union {
 		struct {
 			struct outcome o; /* the verdict */
@@ -100,8 +102,9 @@ static __always_inline void fill_event(struct event *e, struct act *x, u32 verdi
 }
 
 /* 0 when the ring took it. A sequence number is used either way. */
-static __noinline int emit(struct act *x, u32 verdict, s32 ret)
+static __noinline int emit(struct act *x)
 {
+	u32 verdict = x->d->verdict;
 	struct cpu_stats *st = cpu_stats();
 	struct event *e = &x->s->ev;
 	struct bpf_dynptr ring;
@@ -114,7 +117,7 @@ static __noinline int emit(struct act *x, u32 verdict, s32 ret)
 	e->seq = __sync_fetch_and_add(&st->seq, 1) + 1;
 	e->cpu = bpf_get_smp_processor_id();
 	e->subject_len = len;
-	fill_event(e, x, verdict, ret);
+	fill_event(e, x, verdict, verdict == VERDICT_DENY ? -EACCES : 0);
 
 	/* Denials keep a quarter of the ring for themselves. */
 	if (verdict == VERDICT_ALLOW &&
@@ -211,22 +214,27 @@ static __always_inline int observed(struct act *x)
 	       (rule == RULE_DEFAULT || rule == RULE_SUBTREE || rule == RULE_ENVIRONMENT || rule >= RULE_FIRST);
 }
 
-/* What is done about the outcome. A denial keeps its rule when the agent is lost as well. */
-static __always_inline u32 verdict_of(struct act *x)
+/*
+ * What is done about the outcome. A denial keeps its rule when the agent is lost as
+ * well. Its result is read back from the slot, so that the verifier takes it as
+ * unknown instead of following each verdict to the end.
+ */
+static __noinline int settle_verdict(struct act *x)
 {
-	u32 verdict = VERDICT_ALLOW;
+	u8 verdict = VERDICT_ALLOW;
 
 	if (!x->d->o.allow)
 		verdict = observed(x) ? VERDICT_WOULD_DENY : VERDICT_DENY;
-	if (unlikely(x->t->flags & TABLE_AGENT_LOSS_DENY) && verdict != VERDICT_DENY && agent_lost()) {
+	x->d->verdict = verdict;
+	if (unlikely(x->t->flags & TABLE_AGENT_LOSS_DENY) && x->d->verdict != VERDICT_DENY && agent_lost()) {
 		builtin(x, RULE_AGENT_LOSS, 0);
-		verdict = VERDICT_DENY;
+		x->d->verdict = VERDICT_DENY;
 	}
 	/* A task without a slot is one that could not be ended: see end_task. */
-	if (verdict == VERDICT_DENY && silenced(x->d->o.rule) && !(x->d->o.flags & ROW_NEVER) &&
+	if (x->d->verdict == VERDICT_DENY && silenced(x->d->o.rule) && !(x->d->o.flags & ROW_NEVER) &&
 	    x->task->slot != SLOT_NONE && switched_off(x->task->cgroup))
-		verdict = VERDICT_DISABLED;
-	return verdict;
+		x->d->verdict = VERDICT_DISABLED;
+	return 0;
 }
 
 /* Whether the policy relaxes a built-in denial. */
@@ -239,30 +247,28 @@ static __always_inline int relaxes(struct act *x, u32 bit)
 static __noinline int finish(struct act *x)
 {
 	struct cpu_stats *st = cpu_stats();
-	u32 verdict;
-	s32 ret = 0;
 
 	if (!st)
 		return -EACCES;
 	if (!x->t->id && !tables_known(x->t))
 		builtin(x, RULE_NO_POLICY, 0);
-	verdict = verdict_of(x);
-	if (x->d->repeat && verdict != VERDICT_DENY)
+	settle_verdict(x);
+	if (x->d->repeat && x->d->verdict != VERDICT_DENY)
 		return 0;
 	__sync_fetch_and_add(&st->decisions, 1);
 	count_rule(x, st);
-	if (verdict == VERDICT_DENY) {
-		ret = -EACCES;
+	if (x->d->verdict == VERDICT_DENY) {
 		__sync_fetch_and_add(&st->denied, 1);
 	} else if (x->d->o.allow && (x->d->o.flags & ROW_COUNT) && count_allow(x)) {
 		__sync_fetch_and_add(&st->counted, 1);
 		return 0;
 	}
-	if (emit(x, verdict, ret) && (x->t->flags & TABLE_AUDIT_LOSS_DENY) && !ret && !switched_off(x->task->cgroup)) {
-		ret = -EACCES;
+	if (emit(x) && (x->t->flags & TABLE_AUDIT_LOSS_DENY) && x->d->verdict != VERDICT_DENY &&
+	    !switched_off(x->task->cgroup)) {
 		__sync_fetch_and_add(&st->denied, 1);
+		return -EACCES;
 	}
-	if (ret)
+	if (x->d->verdict == VERDICT_DENY)
 		return -EACCES;
 	return 0;
 }
