@@ -134,11 +134,14 @@ func Status(p Places) ([]RunStatus, error) {
 
 // cgroupPaths finds every cgroup's directory by its id.
 func cgroupPaths() (map[uint64]string, error) {
+	out := map[uint64]string{}
 	mount, err := cgroup.Mount("/proc/self/mountinfo")
+	if errors.Is(err, cgroup.ErrNoUnified) {
+		return out, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	out := map[uint64]string{}
 	err = filepath.WalkDir(mount, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return nil //nolint:nilerr // cgroups come and go
