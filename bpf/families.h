@@ -27,7 +27,7 @@ static __always_inline u32 inet_kind(u32 type, u32 protocol)
 	/* Before 6.5 nothing tells of the addresses that a connection adds. */
 	if (type == SOCK_STREAM && protocol == IPPROTO_MPTCP && subflows_seen)
 		return SOCKET_LISTED;
-	if (type == SOCK_DGRAM && (!protocol || protocol == IPPROTO_UDP))
+	if (type == SOCK_DGRAM && (!protocol || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE))
 		return SOCKET_LISTED;
 	if (type == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6))
 		return RELAX_RAW_SOCKETS;

@@ -176,12 +176,6 @@ int gate_ptrace_traceme(u64 *ctx)
 	return 0;
 }
 
-/* Who gets a socket's or terminal's signals: see hooks_outward.h. */
-static __always_inline int names_owner(u32 cmd)
-{
-	return cmd == FIOSETOWN || cmd == SIOCSPGRP;
-}
-
 /*
  * Commands of file systems that make, copy or remove names, or reach files by
  * number, and ask no hook of names. Of btrfs all but what works on the

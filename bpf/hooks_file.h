@@ -210,24 +210,16 @@ static __always_inline int gate_ioctl(u64 *ctx)
 {
 	struct file *file = (void *)ctx[0];
 	struct armed_task *a = armed_self();
-	u32 type, rule = 0;
+	u32 type;
 	int ret;
 
-	if (likely(!a))
+	if (likely(!a) || !(changes_file(ctx[1]) || passes_names(ctx[1])))
 		return 0;
 	type = file->f_inode->i_mode & S_IFMT;
-	if (type == S_IFREG || type == S_IFDIR) {
-		if (passes_names(ctx[1]))
-			rule = RULE_FS_IOCTL;
-		else if (!changes_file(ctx[1]))
-			return 0;
-	} else if (names_owner(ctx[1])) {
-		rule = RULE_SIGNAL;
-	} else {
+	if (type != S_IFREG && type != S_IFDIR)
 		return 0;
-	}
-	if (rule) {
-		if (gate_builtin(a, HOOK_FILE_IOCTL, rule, RELAX_NEVER))
+	if (passes_names(ctx[1])) {
+		if (gate_builtin(a, HOOK_FILE_IOCTL, RULE_FS_IOCTL, RELAX_NEVER))
 			return -EACCES;
 		return 0;
 	}

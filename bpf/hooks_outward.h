@@ -4,11 +4,6 @@
  * within its bound cgroup only, so that it can neither end the agent and its
  * guard nor reach other pods. The record names the target's process (requested).
  *
- * A file's owner (F_SETOWN) gets the signals by which the kernel tells of data,
- * in the name of whoever sent the data: that is judged when the owner is named.
- * A task may name itself; who is named by a pointer (F_SETOWN_EX, FIOSETOWN) is
- * not known.
- *
  * kill(-1) asks once for every process of the PID namespace, which may be the
  * node's. Such a call is one record, of its first target; each further one is
  * counted (outward), as every refusal is. The call is known again by its first
@@ -93,38 +88,3 @@ OUTWARD_HOOK(task_setrlimit, HOOK_TASK_SETRLIMIT)
 OUTWARD_HOOK(task_setscheduler, HOOK_TASK_SETSCHEDULER)
 OUTWARD_HOOK(task_setnice, HOOK_TASK_SETNICE)
 OUTWARD_HOOK(task_setioprio, HOOK_TASK_SETIOPRIO)
-
-/* Whether a number is the task's, where it lives. */
-static __always_inline int has_number(struct task_struct *t, int number)
-{
-	u64 pid = (u64)t->thread_pid;
-	u32 level = 0;
-	int nr = 0;
-
-	bpf_probe_read_kernel(&level, sizeof(level), (void *)(pid + kernel_offset(struct pid, level)));
-	pid += kernel_offset(struct pid, numbers) + level * sizeof(struct upid) + kernel_offset(struct upid, nr);
-	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)pid);
-	return nr && nr == number;
-}
-
-SEC("lsm/file_fcntl")
-int gate_file_fcntl(u64 *ctx)
-{
-	struct task_struct *t = bpf_get_current_task_btf();
-	u32 command = ctx[1];
-	int number = ctx[2];
-	struct armed_task *a;
-
-	if (likely(command != F_SETOWN && command != F_SETOWN_EX))
-		return 0;
-	a = armed_self();
-	if (likely(!a))
-		return 0;
-	if (command == F_SETOWN_EX)
-		number = 0;
-	else if (!number || has_number(t, number) || has_number(t->group_leader, number))
-		return 0;
-	count_stat(outward);
-	gate_requested(a, HOOK_FILE_FCNTL, RULE_SIGNAL, RELAX_NEVER, number);
-	return -EACCES;
-}

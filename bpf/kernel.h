@@ -49,6 +49,7 @@
 #define IPPROTO_ICMP 1
 #define IPPROTO_ICMPV6 58
 #define IPPROTO_SCTP 132
+#define IPPROTO_UDPLITE 136
 #define IPPROTO_MPTCP 262
 #define SB_I_NOEXEC 2		    /* include/linux/fs.h: nothing on it is ever executed */
 #define MQUEUE_MAGIC 0x19800202	    /* ipc/mqueue.c */
@@ -104,10 +105,6 @@
 #define READING_FIRMWARE 1
 #define READING_KEXEC_IMAGE 3
 #define READING_KEXEC_INITRAMFS 4
-#define F_SETOWN 8 /* include/uapi/asm-generic/fcntl.h */
-#define F_SETOWN_EX 15
-#define FIOSETOWN 0x8901 /* include/uapi/asm-generic/sockios.h */
-#define SIOCSPGRP 0x8902
 #define KEY_NEED_VIEW 1 /* include/linux/key.h */
 #define S_IFSOCK 0140000
 #define PF_KTHREAD 0x200000		    /* include/linux/sched.h */

@@ -46,6 +46,8 @@ static __always_inline int subject_addr(struct act *x, struct sock *sk, struct s
 	}
 	if (proto == IPPROTO_MPTCP)
 		proto = IPPROTO_TCP;
+	if (proto == IPPROTO_UDPLITE)
+		proto = IPPROTO_UDP;
 	p[17] = proto;
 	__builtin_memcpy(p + 18, &sa.port, 2);
 	x->d->class = CLASS_ROOT;

@@ -117,7 +117,6 @@ var hookNames = map[safeclawHook]string{ //nolint:gosec // no credentials: names
 	safeclawHookHOOK_TASK_SETSCHEDULER:    "task_setscheduler",
 	safeclawHookHOOK_TASK_SETNICE:         "task_setnice",
 	safeclawHookHOOK_TASK_SETIOPRIO:       "task_setioprio",
-	safeclawHookHOOK_FILE_FCNTL:           "file_fcntl",
 	safeclawHookHOOK_BPF_MAP:              "bpf_map",
 	safeclawHookHOOK_BPF_PROG:             "bpf_prog",
 	safeclawHookHOOK_INODE_CREATE:         "inode_create",

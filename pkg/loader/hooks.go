@@ -73,7 +73,6 @@ var hooks = []hook{
 	{program: safeclawProgGateTaskSetscheduler, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskSetnice, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskSetioprio, typ: ebpf.LSM},
-	{program: safeclawProgGateFileFcntl, typ: ebpf.LSM},
 	{program: safeclawProgGateBpf, typ: ebpf.LSM},
 	{program: safeclawProgGatePerfEventOpen, typ: ebpf.LSM, option: "CONFIG_PERF_EVENTS"},
 	{program: safeclawProgGateKernelLoadData, typ: ebpf.LSM},

@@ -49,7 +49,6 @@ const (
 	plainProgGateBprmCommitted       = "gate_bprm_committed"
 	plainProgGateBprmCommitting      = "gate_bprm_committing"
 	plainProgGateBprmCreds           = "gate_bprm_creds"
-	plainProgGateFileFcntl           = "gate_file_fcntl"
 	plainProgGateFileIoctl           = "gate_file_ioctl"
 	plainProgGateFileIoctlCompat     = "gate_file_ioctl_compat"
 	plainProgGateFileMprotect        = "gate_file_mprotect"
@@ -219,7 +218,6 @@ type plainProgramSpecs struct {
 	GateBprmCommitted       *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting      *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
 	GateBprmCreds           *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
-	GateFileFcntl           *ebpf.ProgramSpec `ebpf:"gate_file_fcntl"`
 	GateFileIoctl           *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat     *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect        *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
@@ -474,7 +472,6 @@ type plainPrograms struct {
 	GateBprmCommitted       *ebpf.Program `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting      *ebpf.Program `ebpf:"gate_bprm_committing"`
 	GateBprmCreds           *ebpf.Program `ebpf:"gate_bprm_creds"`
-	GateFileFcntl           *ebpf.Program `ebpf:"gate_file_fcntl"`
 	GateFileIoctl           *ebpf.Program `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat     *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect        *ebpf.Program `ebpf:"gate_file_mprotect"`
@@ -589,7 +586,6 @@ func (p *plainPrograms) Close() error {
 		p.GateBprmCommitted,
 		p.GateBprmCommitting,
 		p.GateBprmCreds,
-		p.GateFileFcntl,
 		p.GateFileIoctl,
 		p.GateFileIoctlCompat,
 		p.GateFileMprotect,

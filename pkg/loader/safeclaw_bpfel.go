@@ -358,17 +358,16 @@ const (
 	safeclawHookHOOK_TASK_SETSCHEDULER    safeclawHook = 57
 	safeclawHookHOOK_TASK_SETNICE         safeclawHook = 58
 	safeclawHookHOOK_TASK_SETIOPRIO       safeclawHook = 59
-	safeclawHookHOOK_FILE_FCNTL           safeclawHook = 60
-	safeclawHookHOOK_BPF_MAP              safeclawHook = 61
-	safeclawHookHOOK_BPF_PROG             safeclawHook = 62
-	safeclawHookHOOK_INODE_CREATE         safeclawHook = 63
-	safeclawHookHOOK_INODE_MKDIR          safeclawHook = 64
-	safeclawHookHOOK_INODE_MKNOD          safeclawHook = 65
-	safeclawHookHOOK_INODE_SYMLINK        safeclawHook = 66
-	safeclawHookHOOK_INODE_UNLINK         safeclawHook = 67
-	safeclawHookHOOK_INODE_RMDIR          safeclawHook = 68
-	safeclawHookHOOK_INODE_RENAME         safeclawHook = 69
-	safeclawHookHOOK_INODE_LINK           safeclawHook = 70
+	safeclawHookHOOK_BPF_MAP              safeclawHook = 60
+	safeclawHookHOOK_BPF_PROG             safeclawHook = 61
+	safeclawHookHOOK_INODE_CREATE         safeclawHook = 62
+	safeclawHookHOOK_INODE_MKDIR          safeclawHook = 63
+	safeclawHookHOOK_INODE_MKNOD          safeclawHook = 64
+	safeclawHookHOOK_INODE_SYMLINK        safeclawHook = 65
+	safeclawHookHOOK_INODE_UNLINK         safeclawHook = 66
+	safeclawHookHOOK_INODE_RMDIR          safeclawHook = 67
+	safeclawHookHOOK_INODE_RENAME         safeclawHook = 68
+	safeclawHookHOOK_INODE_LINK           safeclawHook = 69
 )
 
 type safeclawKind uint32
@@ -602,7 +601,6 @@ const (
 	safeclawProgGateBprmCommitted      = "gate_bprm_committed"
 	safeclawProgGateBprmCommitting     = "gate_bprm_committing"
 	safeclawProgGateBprmCreds          = "gate_bprm_creds"
-	safeclawProgGateFileFcntl          = "gate_file_fcntl"
 	safeclawProgGateFileIoctl          = "gate_file_ioctl"
 	safeclawProgGateFileIoctlCompat    = "gate_file_ioctl_compat"
 	safeclawProgGateFileMprotect       = "gate_file_mprotect"
@@ -770,7 +768,6 @@ type safeclawProgramSpecs struct {
 	GateBprmCommitted      *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting     *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
 	GateBprmCreds          *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
-	GateFileFcntl          *ebpf.ProgramSpec `ebpf:"gate_file_fcntl"`
 	GateFileIoctl          *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat    *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect       *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
@@ -1020,7 +1017,6 @@ type safeclawPrograms struct {
 	GateBprmCommitted      *ebpf.Program `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting     *ebpf.Program `ebpf:"gate_bprm_committing"`
 	GateBprmCreds          *ebpf.Program `ebpf:"gate_bprm_creds"`
-	GateFileFcntl          *ebpf.Program `ebpf:"gate_file_fcntl"`
 	GateFileIoctl          *ebpf.Program `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat    *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect       *ebpf.Program `ebpf:"gate_file_mprotect"`
@@ -1133,7 +1129,6 @@ func (p *safeclawPrograms) Close() error {
 		p.GateBprmCommitted,
 		p.GateBprmCommitting,
 		p.GateBprmCreds,
-		p.GateFileFcntl,
 		p.GateFileIoctl,
 		p.GateFileIoctlCompat,
 		p.GateFileMprotect,

@@ -15,7 +15,7 @@ import (
 const relaxedSockets = rules + "builtin: {raw_sockets: allow, packet_sockets: allow, vsock: allow, af_alg: allow, netlink: allow, sctp: allow}\n"
 
 // local lets connections to the node itself be made.
-const local = rules + "  - {id: local, action: network.request, cidr: 127.0.0.0/8, decision: allow}\n"
+const local = rules + "  - {id: local, action: network.request, cidr: 127.0.0.1/32, decision: allow}\n"
 
 // socketActs are the rows of families of sockets.
 var socketActs = []escape{
@@ -34,7 +34,16 @@ var socketActs = []escape{
 	family("N8c", "AF_ALG", unix.AF_ALG, unix.SOCK_SEQPACKET, 0),
 	family("N8d", "a family that no policy knows", unix.AF_KEY, unix.SOCK_RAW, 2),
 	family("N8e", "DCCP", unix.AF_INET, unix.SOCK_DCCP, unix.IPPROTO_DCCP),
-	family("N8f", "UDP-Lite", unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE),
+	{id: "N8f", technique: "UDP-Lite, which has UDP's ports", rules: local, do: func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDPLITE)
+		if err != nil {
+			return prepare(err)
+		}
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Port: 53, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+			return prepare(err)
+		}
+		return unix.Connect(fd, &unix.SockaddrInet4{Port: 53, Addr: [4]byte{127, 0, 0, 2}})
+	}, hook: "socket_connect", action: "addr", rule: "default", lacks: noUDPLite},
 	family("N8g", "SMC, which falls back to TCP", 43, unix.SOCK_STREAM, 0),
 	{id: "N8h", technique: "generic netlink, where it is relaxed", rules: rules + "builtin: {netlink: allow}\n", do: func() error {
 		return socketOf(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_GENERIC)
@@ -83,6 +92,15 @@ func lookedFor(err error) error {
 		}
 	}
 	return err
+}
+
+func noUDPLite() string {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDPLITE)
+	if err != nil {
+		return "UDP-Lite"
+	}
+	unix.Close(fd)
+	return ""
 }
 
 func noSubflowHook() string {

@@ -108,23 +108,8 @@ var systemActs = []escape{
 		_, _, no := unix.Syscall(unix.SYS_IOPRIO_SET, process, uintptr(os.Getppid()), bestEffort)
 		return errno(no)
 	}, hook: "task_setioprio", action: "system", rule: "builtin/signal"},
-	{id: "S19h", technique: "have the kernel signal a process outside when data comes", do: func() error {
-		// For oneself is allowed.
-		if _, err := unix.FcntlInt(socket, unix.F_SETOWN, os.Getpid()); err != nil {
-			return prepare(err)
-		}
-		_, err := unix.FcntlInt(socket, unix.F_SETOWN, os.Getppid())
-		return err
-	}, hook: "file_fcntl", action: "system", rule: "builtin/signal"},
-	{id: "S19i", technique: "the same, named by a pointer", do: func() error {
-		owner := struct{ kind, pid int32 }{1, int32(os.Getppid())}
-		_, _, no := unix.Syscall(unix.SYS_FCNTL, socket, unix.F_SETOWN_EX, uintptr(unsafe.Pointer(&owner)))
-		return errno(no)
-	}, hook: "file_fcntl", action: "system", rule: "builtin/signal"},
-	{id: "S19j", technique: "the same, by ioctl", do: func() error {
-		const setOwner = 0x8901 // FIOSETOWN
-		return unix.IoctlSetPointerInt(socket, setOwner, os.Getppid())
-	}, hook: "file_ioctl", action: "system", rule: "builtin/signal"},
+	{id: "S19h", technique: "have the kernel signal a process outside when data comes (F_SETOWN)",
+		reason: "the signal is sent in the name of whoever sends the data, and programs name owners that they have not; whom it reaches is visible in the PID namespace"},
 }
 
 func errno(no unix.Errno) error {
