@@ -12,7 +12,7 @@ import (
 // Nodes of devices, under names that say nothing.
 const (
 	node     = root + "/desk/node"
-	disk     = 7<<8 | 0  // loop0
+	disk     = 7 << 8    // loop0
 	memory   = 1<<8 | 1  // mem
 	ports    = 1<<8 | 4  // port
 	log      = 1<<8 | 11 // kmsg
@@ -150,8 +150,7 @@ func noDevice(dev int) func() string {
 		if err := unix.Mknod(name, unix.S_IFCHR|0o600, dev); err != nil {
 			return "a node in /dev: " + err.Error()
 		}
-		defer os.Remove(name)
-		if err := open(name, unix.O_RDONLY); err != nil {
+		if err := errors.Join(open(name, unix.O_RDONLY), os.Remove(name)); err != nil {
 			return fmt.Sprintf("device %d:%d: %v", dev>>8, dev&0xff, err)
 		}
 		return ""
