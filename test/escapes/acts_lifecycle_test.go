@@ -4,6 +4,8 @@ package escapes
 // its luck: nothing of it is an act of the process alone, so each is shown where
 // the gate is loaded and changed.
 var lifecycleActs = []escape{
+	{id: "E7a", technique: "act unseen under a policy that observes", test: "test/cli TestObserve"},
+	{id: "E7b", technique: "act so often that observed denials are merged", test: "pkg/loader TestObserved"},
 	{id: "U1", technique: "act in the gap of a policy's update", test: "pkg/loader TestReplaceAtomic"},
 	{id: "U2a", technique: "a policy that does not load over a good one", test: "pkg/loader TestRefusedPolicyStays"},
 	{id: "U2b", technique: "a policy that does not parse", test: "test/cli TestPolicyError"},

@@ -136,6 +136,10 @@ var mountActs = []escape{
 		_, err := unix.Mmap(held, 0, 1, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		return err
 	}, hook: "mmap_file", action: "write", subject: "look/file", rule: "default"},
+	{id: "P24e", technique: "inherit a directory of another mount namespace, where the policy observes", rules: anyFile + "mode: observe\n",
+		inherit: func() (int, error) { return inNamespace(root + "/look") },
+		do:      func() error { return openat(inherited, "file") },
+		hook:    "bprm_committing_creds", action: "read", rule: "builtin/inherited", end: "SIGKILL"},
 	{id: "P25", technique: "a descriptor from before the policy, or before it became stricter",
 		reason: "The decision is made at the open; reading on is no act that a hook judges. Mapping it writable or executable, truncating it and handing it on are."},
 
