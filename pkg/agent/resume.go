@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -74,11 +73,8 @@ func resume(ctx context.Context, o DetachOptions, denied func(*audit.Decision), 
 // says in notes.
 func (s *supervisor) adoptRun(ctx context.Context, denied func(*audit.Decision)) (notes []string, err error) {
 	pins := s.opts.pinDir()
-	_, err = os.Stat(pins)
-	gone := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !gone {
-		return nil, fmt.Errorf("look for pinned programs: %w", err)
-	}
+	_, err = loader.Inspect(pins)
+	gone := errors.Is(err, loader.ErrNoPins)
 	if s.dir, err = openRunDir(s.opts.Runs, s.opts.Name); errors.Is(err, ErrNoState) {
 		if gone {
 			return nil, &UnknownRunError{s.opts.Name}

@@ -127,6 +127,9 @@ func (s *supervisor) uninstall(ctx context.Context, ungated int) ([]string, erro
 
 // killGated kills all tasks of a run, wherever they are.
 func killGated(r *RunStatus) (int, error) {
+	if r.Generation == 0 {
+		return 0, nil // no set of programs is complete: nothing was bound
+	}
 	killed := map[uint32]bool{}
 	for end := time.Now().Add(killWait); ; time.Sleep(5 * time.Millisecond) {
 		for _, b := range r.Bindings {

@@ -39,6 +39,7 @@ func (c *canary) forbidden(what string, err error) {
 	switch {
 	case err == nil:
 		c.leaks.Add(1)
+		fmt.Println("LEAK") // also of one that is killed
 		c.say("%s succeeded", what)
 	case errors.Is(err, unix.EACCES):
 		c.denied.Add(1)

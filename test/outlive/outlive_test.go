@@ -34,6 +34,7 @@ type run struct {
 	t             *testing.T
 	name, log     string
 	stop, output  string
+	start         []string // node-agent's arguments that start it
 	agent         int
 	rnd           *rand.Rand
 	resumed, slow time.Duration
@@ -69,13 +70,20 @@ rules:
 			r.command("uninstall", "--kill", name)
 		}
 	})
-	code, out, said := r.command("run", "--policy", dir+"/policy.yaml", "--log", r.log, "--detach", "--name", name, "-o", "json", "--",
-		dir+"/act", "canary", dir+"/secret", dir+"/out/f", dir+"/out/new", r.stop)
+	r.start = []string{"run", "--policy", dir + "/policy.yaml", "--log", r.log, "--detach", "--name", name, "-o", "json", "--",
+		dir + "/act", "canary", dir + "/secret", dir + "/out/f", dir + "/out/new", r.stop}
+	return r
+}
+
+// begin starts the run.
+func (r *run) begin() {
+	t := r.t
+	t.Helper()
+	code, out, said := r.command(r.start...)
 	if code != 0 {
 		t.Fatalf("run --detach: exit %d\n%s", code, said)
 	}
 	r.take(out)
-	return r
 }
 
 func (r *run) command(args ...string) (code int, stdout, stderr string) {
@@ -220,6 +228,7 @@ func TestKilledAgents(t *testing.T) {
 		rounds = 200
 	}
 	r := newRun(t, "killed")
+	r.begin()
 	for n := range rounds {
 		r.sleep(4 * time.Second)
 		r.kill()

@@ -63,6 +63,7 @@ func TestUpgradedAgents(t *testing.T) {
 		rounds = 50
 	}
 	r := newRun(t, "upgraded")
+	r.begin()
 	for n := range rounds {
 		build := []string{"one", "two"}[n%2]
 		r.sleep(2 * time.Second)
