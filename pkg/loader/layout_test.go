@@ -264,7 +264,10 @@ func TestPrograms(t *testing.T) {
 }
 
 func testPrograms(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
-	iterators := map[string]bool{safeclawProgArmExisting: true, safeclawProgListArmed: true, safeclawProgFindHostRoot: true, safeclawProgFindGuarded: true}
+	iterators := map[string]bool{
+		safeclawProgArmExisting: true, safeclawProgListArmed: true, safeclawProgFindHostRoot: true, safeclawProgFindGuarded: true,
+		safeclawProgExportArmed: true, safeclawProgImportArmed: true, safeclawProgDisarm: true,
+	}
 	types := map[string]ebpf.ProgramType{}
 	for _, h := range hooks {
 		if h.only == "" || h.only == obj.name {
