@@ -12,8 +12,9 @@
 #pragma once
 
 #define GUARD_RATES 256		     /* elements of the map guard_rates, a power of two */
-#define GUARD_BURST 32		     /* records of a cgroup ... */
-#define GUARD_INTERVAL 1000000000ULL /* ... in this many nanoseconds */
+#define GUARD_BURST 32		     /* refusals of a cgroup that are recorded ... */
+#define GUARD_BURST_ALLOWED 8	     /* ... and allowances, */
+#define GUARD_INTERVAL 1000000000ULL /* in this many nanoseconds */
 #define GUARD_NAME 62
 #define GUARD_LEVELS \
 	6 /* from an object up to the guarded directory: pins/INSTANCE/GENERATION/maps/NAME, and one more */
@@ -53,6 +54,7 @@ struct guarded_dir {
 
 struct guard_rate {
 	u64 since;
-	u64 sent;
+	u64 refused;
+	u64 allowed;
 	u64 held;
 };

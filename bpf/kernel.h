@@ -107,6 +107,8 @@
 #define READING_KEXEC_INITRAMFS 4
 #define KEY_NEED_VIEW 1 /* include/linux/key.h */
 #define S_IFSOCK 0140000
+#define MS_REMOUNT 0x20			    /* include/uapi/linux/mount.h */
+#define MS_PROPAGATION 0x1e0000		    /* unbindable, private, slave, shared */
 #define PF_KTHREAD 0x200000		    /* include/linux/sched.h */
 #define CAP_SYS_ADMIN 21		    /* include/uapi/linux/capability.h */
 #define BPF_LINK_GET_FD_BY_ID 30	    /* include/uapi/linux/bpf.h */
@@ -176,6 +178,7 @@ struct mount {
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
 	struct mnt_namespace *mnt_ns;
+	int mnt_group_id; /* not 0: shared, its changes reach other mounts */
 } __core;
 
 struct path {

@@ -127,6 +127,9 @@ func (r *run) prepare() error {
 	if err := r.log.Append(start); err != nil {
 		return fmt.Errorf("append start: %w", err)
 	}
+	if err := protect(r.gate, r.rec, r.opts.LogDir); err != nil {
+		return err
+	}
 	if err := r.rec.Apply(r.opts.PolicyName, r.opts.Tables); err != nil {
 		return fmt.Errorf("append policy: %w", err)
 	}

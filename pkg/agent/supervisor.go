@@ -209,7 +209,7 @@ func (s *supervisor) openLog(ctx context.Context) error {
 	}
 	s.recording = recording{kernel: s.gate, log: log, rec: NewRecorder(log)}
 	s.beat = s.alive
-	return nil
+	return protect(s.gate, s.rec, s.opts.pinDir(), s.dir.dir, s.state.Log)
 }
 
 // alive is called with each heartbeat: the kernel is told, and who asks for the
@@ -239,6 +239,9 @@ func (s *supervisor) startRecord() (*audit.AgentStart, error) {
 
 // follow records until nobody gated is left, or the context ends.
 func (s *supervisor) follow(ctx context.Context) (over bool, err error) {
+	if err := spare(); err != nil {
+		s.logger.Warn("the agent may be ended early", "error", err)
+	}
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	read := make(chan error, 1)

@@ -34,6 +34,7 @@ func TestBalance(t *testing.T) {
 		unexplained, open, rep, loads uint64
 	}{
 		"all there, out of order":           {join(start, seen(2, 1, 3), &AgentStop{CPUs: cpu0(3, 0)}), ExitProven, 0, 0, 0, 1},
+		"a touch takes a number too":        {join(start, seen(1), &Guard{Verdict: Deny, KSeq: 2}, &Guard{Verdict: Allow, KSeq: 3}, &GuardHeld{Count: 9}, &AgentStop{CPUs: cpu0(3, 0)}), ExitProven, 0, 0, 0, 1},
 		"one missing at stop":               {join(start, seen(1, 3), &AgentStop{CPUs: cpu0(3, 0)}), ExitLoss, 1, 0, 0, 1},
 		"one missing, declared":             {join(start, seen(1, 3), &Loss{Ranges: []SeqRange{{2, 2}}}, &AgentStop{CPUs: cpu0(3, 0)}), ExitProven, 0, 0, 0, 1},
 		"two missing, counted as lost":      {join(start, seen(1, 4), &Loss{Count: 2}, &AgentStop{CPUs: cpu0(4, 0)}), ExitProven, 0, 0, 0, 1},

@@ -52,21 +52,7 @@ func (g *Gate) Protect(p Protection) error {
 	if err := g.guardObjects(); err != nil {
 		return err
 	}
-	if err := g.guardDirs(p.Dirs); err != nil {
-		return err
-	}
-	spareAgent(g)
-	return nil
-}
-
-// agentScore is the agent's oom_score_adj: among the last that the kernel kills
-// when memory is short. Enforcement itself needs no process.
-const agentScore = "-900"
-
-func spareAgent(g *Gate) {
-	if err := os.WriteFile("/proc/self/oom_score_adj", []byte(agentScore), 0); err != nil {
-		g.log.Warn("the kernel may kill the agent when memory is short", "error", err)
-	}
+	return g.guardDirs(p.Dirs)
 }
 
 func (g *Gate) set(name string, v any) error {

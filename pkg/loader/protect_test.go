@@ -244,6 +244,14 @@ func touched(t *testing.T, es []*Event, o Object, hook string, v Verdict, why Wh
 	return nil
 }
 
+// propagation makes every mount shared with other mount namespaces, or private.
+func propagation(t *testing.T, how uintptr) {
+	t.Helper()
+	if err := unix.Mount("", "/", "", unix.MS_REC|how, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // attempt is one touch, what it is recorded as, and what the host itself gets.
 type attempt struct {
 	what   string
@@ -281,6 +289,18 @@ func TestProtected(t *testing.T) {
 	}
 	pid, pins := os.Getpid(), filepath.Dir(filepath.Dir(pin))
 	gr := newGroup(t, cgroupRoot)
+	// A container's own mounts are its own; what it shares with the host is not.
+	propagation(t, unix.MS_PRIVATE)
+	t.Cleanup(func() { propagation(t, unix.MS_SHARED) })
+	for _, what := range []string{"mount " + dir, "mount " + filepath.Dir(dir), "umount /sys/fs/bpf"} {
+		if end := visitFrom(t, gr, unix.CLONE_NEWNS, "%s", what); end != "ok" {
+			t.Errorf("%s, seen by nobody else: %s", what, end)
+		}
+	}
+	if es := drain(t, g); slices.ContainsFunc(es, func(e *Event) bool { return e.Touch != nil && e.Touch.Object == ObjectMount }) {
+		t.Errorf("mounts that nobody else sees are recorded:%s", list(es))
+	}
+	propagation(t, unix.MS_SHARED)
 	if end := visitFrom(t, gr, unix.CLONE_NEWNS, "read %s/sub/state", dir); end != "ok" {
 		t.Errorf("reading the log: %s", end)
 	}
@@ -315,6 +335,7 @@ func TestProtected(t *testing.T) {
 		{what: "rename " + filepath.Dir(dir) + " " + filepath.Dir(dir) + "2", object: ObjectFile, hook: "inode_rename"},
 	} {
 		t.Run(a.what, func(t *testing.T) {
+			gr := newGroup(t, cgroupRoot) // records are bounded by cgroup
 			drain(t, g)
 			want := a.end
 			if want == "" {

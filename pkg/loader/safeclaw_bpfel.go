@@ -231,10 +231,11 @@ const (
 )
 
 type safeclawGuardRate struct {
-	_     structs.HostLayout
-	Since uint64
-	Sent  uint64
-	Held  uint64
+	_       structs.HostLayout
+	Since   uint64
+	Refused uint64
+	Allowed uint64
+	Held    uint64
 }
 
 type safeclawGuardWhy uint32

@@ -113,6 +113,8 @@ func newSuite(t *testing.T) *suite {
 	g, err := loader.Load(t.Context(), loader.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, g.Close()) })
+	must(t, layKeep())
+	must(t, g.Protect(loader.Protection{Dirs: []string{keep}}))
 	return &suite{gate: g, bound: map[string]bound{}}
 }
 

@@ -40,7 +40,7 @@ type escape struct {
 
 // escapes is the whole list, in order. Each part has a file of its own.
 func escapes() []escape {
-	all := slices.Concat(pathActs, mountActs, deepActs, traceActs, execActs, scopeActs, setnsActs, outsideActs, systemActs, socketActs, keyActs, lifecycleActs)
+	all := slices.Concat(pathActs, mountActs, deepActs, traceActs, execActs, scopeActs, setnsActs, outsideActs, systemActs, socketActs, keyActs, lifecycleActs, guardActs)
 	slices.SortStableFunc(all, func(a, b escape) int {
 		ka, na, wa := a.order()
 		kb, nb, wb := b.order()
