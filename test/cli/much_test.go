@@ -129,7 +129,7 @@ func mapCode(name string, later bool) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Munmap(b) //nolint:errcheck // the program ends soon
+	defer unix.Munmap(b)
 	if later {
 		return unix.Mprotect(b, unix.PROT_READ|unix.PROT_EXEC)
 	}
