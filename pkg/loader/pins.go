@@ -51,10 +51,8 @@ func pinName(name string) string { return strings.ReplaceAll(name, ".", "_") }
 // pinKey identifies what would be loaded: two builds with the same key can go on
 // with each other's pins. salt makes another build of the same programs, for tests.
 func pinKey(o object, salt string) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "abi %d, %s, %s\n", abiVersion, o.name, salt)
-	h.Write(o.bytes)
-	return hex.EncodeToString(h.Sum(nil))[:12]
+	h := sha256.Sum256(fmt.Appendf(nil, "abi %d, %s, %s\n%s", abiVersion, o.name, salt, o.bytes))
+	return hex.EncodeToString(h[:])[:12]
 }
 
 // generations lists the complete sets in an instance's directory, the oldest first.
