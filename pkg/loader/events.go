@@ -15,7 +15,7 @@ import (
 // Verdict is what the kernel decided.
 type Verdict uint8
 
-// Verdicts, enum verdict of bpf/types.h.
+// Verdicts, enum verdict of bpf/numbers.h.
 const (
 	Deny      = Verdict(safeclawVerdictVERDICT_DENY)
 	Allow     = Verdict(safeclawVerdictVERDICT_ALLOW)

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the numbers in tables and records mean: part of the ABI (types.h). New ones
+ * are appended, so that a number never changes its meaning. pkg/policy has the
+ * names of rules and relaxations, pkg/loader those of hooks.
+ */
+#pragma once
+
+enum kind {
+	KIND_READ,
+	KIND_WRITE,
+	KIND_DELETE,
+	KIND_EXEC,
+	KIND_MAP,
+	KIND_HOST,
+	KIND_ADDR,
+	KIND_EXE,     /* classifies the acting process's executable */
+	KIND_COMMAND, /* classifies a program and its arguments; NUL is a symbol */
+	KIND_NAME,    /* classifies the name that an address is bound to */
+	KINDS = 16,
+	KIND_SYSTEM, /* no automaton: acts that only built-in rules decide */
+};
+
+enum rule {
+	RULE_DEFAULT,
+	RULE_ENTRYPOINT,
+	RULE_UNRESOLVABLE,
+	RULE_ANONYMOUS,
+	RULE_NO_POLICY,
+	RULE_NO_SCRATCH,
+	RULE_LOOPBACK,
+	RULE_METADATA,
+	RULE_SOCKET_FAMILY,
+	RULE_ABSTRACT_SOCKET,
+	RULE_AUDIT_LOSS,
+	RULE_INTERNAL,
+	RULE_SUBTREE,
+	RULE_CGROUPFS,
+	RULE_KERNEL_HELPERS,
+	RULE_ENVIRONMENT,
+	RULE_IDENTITY,
+	RULE_MOUNT,
+	RULE_PIVOT_ROOT,
+	RULE_CHROOT,
+	RULE_USERNS,
+	RULE_PTRACE,
+	RULE_INHERITED,
+	RULE_MESSAGE_QUEUE,
+	RULE_FS_IOCTL,
+	RULE_AGENT_LOSS,
+	RULE_SETNS,
+	RULE_BPFFS,
+	RULE_KERNEL_FILES,
+	RULE_KERNEL_MEMORY,
+	RULE_KERNEL_LOG,
+	RULE_BLOCK_DEVICES,
+	RULE_DEVICES,
+	RULE_MKNOD,
+	RULE_BPF,
+	RULE_PERF,
+	RULE_MODULES,
+	RULE_KEXEC,
+	RULE_SYSTEM,
+	RULE_IO_URING,
+	RULE_KEYRINGS,
+	RULE_SIGNAL,
+	RULE_SELF_PROTECTION,
+};
+
+/* Bits of table_header.builtin: built-in denials that a policy relaxes. */
+enum relax {
+	RELAX_MOUNT,
+	RELAX_PIVOT_ROOT,
+	RELAX_CHROOT,
+	RELAX_USERNS,
+	RELAX_PTRACE,
+	RELAX_PERF,
+	RELAX_IO_URING,
+	RELAX_RAW_SOCKETS,
+	RELAX_PACKET_SOCKETS,
+	RELAX_VSOCK,
+	RELAX_AF_ALG,
+	RELAX_NETLINK,
+	RELAX_SCTP,
+	RELAX_KEYRINGS,
+	RELAX_KERNEL_FILES = 14,
+	RELAX_KERNEL_LOG,
+	RELAX_BLOCK_DEVICES,
+	RELAX_DEVICES,
+	RELAX_MKNOD,
+};
+
+#define RELAX_NEVER 32 /* a bit that no policy has */
+
+/* Class byte at the start of a subject. */
+enum class {
+	CLASS_NONE,
+	CLASS_ROOT,  /* path on the container's root file system; address: own network namespace */
+	CLASS_MOUNT, /* path on a mounted volume; address: the node's network namespace */
+	CLASS_NO_PATH,
+	/* Not subjects of the automata: */
+	CLASS_ANONYMOUS,    /* pipe, socket, memfd: no name in any directory */
+	CLASS_INTERNAL,	    /* a kernel-internal open below an outer one that was judged */
+	CLASS_UNRESOLVABLE, /* no path that can be trusted */
+	CLASS_TOO_LONG,	    /* unresolvable, because it is longer than 4,095 bytes */
+};
+
+enum verdict {
+	VERDICT_DENY,
+	VERDICT_ALLOW,
+	VERDICT_WOULD_DENY,
+	VERDICT_DISABLED, /* allowed: enforcement was switched off */
+};
+
+enum hook {
+	HOOK_NONE,
+	HOOK_BPRM_CHECK,
+	HOOK_FILE_OPEN,
+	HOOK_MMAP_FILE,
+	HOOK_FILE_MPROTECT,
+	HOOK_SOCKET_CONNECT,
+	HOOK_UNIX_STREAM_CONNECT,
+	HOOK_UNIX_MAY_SEND,
+	HOOK_TASK_ALLOC,
+	HOOK_PATH_MKNOD,
+	HOOK_PATH_MKDIR,
+	HOOK_PATH_RMDIR,
+	HOOK_PATH_UNLINK,
+	HOOK_PATH_SYMLINK,
+	HOOK_PATH_LINK,
+	HOOK_PATH_RENAME,
+	HOOK_PATH_CHMOD,
+	HOOK_PATH_CHOWN,
+	HOOK_PATH_TRUNCATE,
+	HOOK_PATH_NOTIFY,
+	HOOK_FILE_TRUNCATE,
+	HOOK_FILE_RECEIVE,
+	HOOK_FILE_IOCTL,
+	HOOK_INODE_SETATTR,
+	HOOK_INODE_SETXATTR,
+	HOOK_INODE_REMOVEXATTR,
+	HOOK_INODE_SET_ACL,
+	HOOK_INODE_REMOVE_ACL,
+	HOOK_INODE_FILE_SETATTR,
+	HOOK_BPRM_COMMITTED,
+	HOOK_BPRM_CREDS,
+	HOOK_TASK_PRCTL,
+	HOOK_SB_MOUNT,
+	HOOK_SB_UMOUNT,
+	HOOK_SB_KERN_MOUNT,
+	HOOK_SB_REMOUNT,
+	HOOK_MOVE_MOUNT,
+	HOOK_SB_PIVOTROOT,
+	HOOK_PATH_CHROOT,
+	HOOK_USERNS_CREATE,
+	HOOK_PTRACE_ACCESS_CHECK,
+	HOOK_PTRACE_TRACEME,
+	HOOK_BPRM_COMMITTING,
+	HOOK_SYSLOG,
+	HOOK_BPF,
+	HOOK_PERF_EVENT_OPEN,
+	HOOK_KERNEL_LOAD_DATA,
+	HOOK_KERNEL_READ_FILE,
+	HOOK_LOCKED_DOWN,
+	HOOK_SETTIME,
+	HOOK_SOCKET_CREATE,
+	HOOK_MPTCP_ADD_SUBFLOW,
+	HOOK_URING_CMD,
+	HOOK_URING_OVERRIDE_CREDS,
+	HOOK_KEY_PERMISSION,
+	HOOK_TASK_KILL,
+	HOOK_TASK_SETRLIMIT,
+	HOOK_TASK_SETSCHEDULER,
+	HOOK_TASK_SETNICE,
+	HOOK_TASK_SETIOPRIO,
+	HOOK_BPF_MAP,
+	HOOK_BPF_PROG,
+	HOOK_INODE_CREATE,
+	HOOK_INODE_MKDIR,
+	HOOK_INODE_MKNOD,
+	HOOK_INODE_SYMLINK,
+	HOOK_INODE_UNLINK,
+	HOOK_INODE_RMDIR,
+	HOOK_INODE_RENAME,
+	HOOK_INODE_LINK,
+};
+
+enum event_kind {
+	EVENT_DECISION = 1,
+	EVENT_GUARD = 2, /* of a task that is not gated: see guard_types.h */
+};
