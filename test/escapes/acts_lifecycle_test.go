@@ -27,4 +27,16 @@ var lifecycleActs = []escape{
 	{id: "U14", technique: "act in the gap of an upgrade of the programs", test: "pkg/loader TestUpgradeCanary"},
 	{id: "U15", technique: "rely on a policy's update too early", test: "pkg/loader TestReplaceAtomic"},
 	{id: "U16", technique: "start before the agent after a reboot", reason: "there are no pods in this version: a run begins with its agent, and ends with the boot"},
+
+	{id: "A5", technique: "talk to the agent's control port", reason: "there is none: commands act on pins and state directory, as root on the node (A1)"},
+	{id: "A6", technique: "abuse what the agent mounts", reason: "it mounts nothing and talks to no runtime"},
+	{id: "A7", technique: "grow the agent's memory", test: "pkg/agent TestRecorderNamesAreBounded"},
+	{id: "A8a", technique: "overwrite the gate's scratch memory", test: "test/adversary TestScratch"},
+	{id: "A8b", technique: "use up the gate's scratch memory", test: "pkg/loader TestScratchReleased"},
+	{id: "A9", technique: "wait for the garbage collector", test: "pkg/loader TestPinned"},
+	{id: "A10", technique: "bpf is in the list of modules, and no program loads", test: "pkg/loader TestLoadError"},
+	{id: "A11", technique: "a kernel locked down for confidentiality", reason: "The programs need the kernel's memory, so they do not load there, and nothing runs."},
+	{id: "A12", technique: "a verifier that refuses a program", test: "pkg/loader TestLoadError"},
+	{id: "A13", technique: "crowd a hook", test: "pkg/loader TestCrowdedHook"},
+	{id: "A14", technique: "overrule by order", reason: "The first denial ends a hook's chain, whoever made it, and no program of ours reads a verdict of an earlier one."},
 }

@@ -48,7 +48,7 @@ func TestComplete(t *testing.T) {
 			seen[kind][n] = true
 		}
 	}
-	for kind, last := range map[string]int{"P": 35, "X": 13, "S": 18, "U": 16} {
+	for kind, last := range map[string]int{"P": 35, "X": 13, "S": 18, "U": 16, "A": 14} {
 		for n := 1; n <= last; n++ {
 			if !seen[kind][n] {
 				t.Errorf("%s%d is missing", kind, n)
