@@ -148,7 +148,7 @@ func own(mount string) (*cgroup.Group, error) {
 
 // checkPrograms loads and attaches the whole set, bound to nothing.
 func checkPrograms(ctx context.Context) Check {
-	g, err := loader.Load(ctx, loader.Options{})
+	g, err := loader.Load(ctx, loader.Options{Protect: true})
 	if err != nil {
 		return result("programs", "", err)
 	}

@@ -97,7 +97,7 @@ func (s *supervisor) adoptRun(ctx context.Context, denied func(*audit.Decision))
 		}
 	}
 	s.tables, s.unnamed = s.compile()
-	if s.gate, err = loader.Load(ctx, loader.Options{PinDir: pins, Build: s.opts.Build, Tables: s.tablesFor, Logger: s.logger}); err != nil {
+	if s.gate, err = loader.Load(ctx, loader.Options{Protect: true, PinDir: pins, Build: s.opts.Build, Tables: s.tablesFor, Logger: s.logger}); err != nil {
 		return nil, err
 	}
 	if s.gate.How() == loader.StartFresh {

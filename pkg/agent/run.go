@@ -64,7 +64,7 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 	}
 	r := &run{opts: o, gate: o.Gate}
 	if r.gate == nil {
-		if r.gate, err = loader.Load(ctx, loader.Options{Logger: o.Logger}); err != nil {
+		if r.gate, err = loader.Load(ctx, loader.Options{Protect: true, Logger: o.Logger}); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, r.gate.Close()) }()

@@ -98,7 +98,7 @@ func (s *supervisor) begin(ctx context.Context) (*child, error) {
 		return nil, takenError(o.Name) // by a run whose state is lost
 	}
 	s.ours = true
-	if s.gate, err = loader.Load(ctx, loader.Options{PinDir: o.pinDir(), Build: o.Build, Logger: s.logger}); err != nil {
+	if s.gate, err = loader.Load(ctx, loader.Options{Protect: true, PinDir: o.pinDir(), Build: o.Build, Logger: s.logger}); err != nil {
 		return nil, err
 	}
 	if err := s.openLog(ctx); err != nil {

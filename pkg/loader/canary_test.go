@@ -172,31 +172,6 @@ func canaryOn(t *testing.T, g *Gate) *child {
 	return c
 }
 
-// TestUpgradeCanary: an upgrade between two builds, over and over, is noticed by
-// nobody who is gated.
-func TestUpgradeCanary(t *testing.T) {
-	dir := pinDir(t)
-	rounds := 1
-	if long() {
-		rounds = 50
-	}
-	g := agent(t, Options{PinDir: dir})
-	c := canaryOn(t, g)
-	closeGate(t, g)
-	for i := range rounds {
-		g := agent(t, Options{PinDir: dir, Build: []string{"b", "a"}[i%2]})
-		if g.How() != StartUpgraded {
-			t.Fatalf("round %d: %v", i, g.How())
-		}
-		if err := g.Previous().Close(); err != nil {
-			t.Fatal(err)
-		}
-		closeGate(t, g)
-	}
-	survived(t, c)
-	t.Logf("%d upgrades", rounds)
-}
-
 // agentEnv has the directory of pins and the build of an agent that a test kills.
 const agentEnv = "SAFECLAW_TEST_AGENT"
 
@@ -219,31 +194,33 @@ func upgraderMain() int {
 	}
 }
 
-// TestKilledUpgrade: an agent that is killed at any moment of an upgrade leaves a
-// set in force that gates everybody, and nothing that keeps the next one back.
-func TestKilledUpgrade(t *testing.T) {
+// TestUpgradeCanary: an upgrade between two builds is noticed by nobody who is
+// gated. Nor is the death of an agent at any moment of one: it leaves a set in
+// force that gates everybody, and nothing that keeps the next one back.
+func TestUpgradeCanary(t *testing.T) {
 	dir := pinDir(t)
-	rounds := 2
+	upgrades, kills := 1, 1
 	if long() {
-		rounds = 60
+		upgrades, kills = 50, 60
 	}
 	g := agent(t, Options{PinDir: dir})
 	c := canaryOn(t, g)
 	closeGate(t, g)
-	// One whole upgrade says how long it takes here.
-	began := time.Now()
-	g = agent(t, Options{PinDir: dir, Build: "first"})
-	takes := time.Since(began)
-	closeGate(t, g)
-	for range rounds {
+	var takes time.Duration
+	for i := range upgrades {
+		began := time.Now()
+		upgrade(t, Options{PinDir: dir, Build: []string{"b", "a"}[i%2]})
+		takes = time.Since(began)
+	}
+	for range kills {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = []string{childEnv + "=" + upgrader, agentEnv + "=" + dir}
 		cmd.Stderr = os.Stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// The second half is where things happen.
-		time.Sleep(takes/2 + rand.N(takes))
+		// Things happen in the second half.
+		time.Sleep(takes/2 + rand.N(takes/2))
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -251,11 +228,21 @@ func TestKilledUpgrade(t *testing.T) {
 			t.Fatalf("agent: %v", err)
 		}
 	}
-	g = agent(t, Options{PinDir: dir, Build: "last"})
-	if g.How() != StartUpgraded {
-		t.Errorf("%v", g.How())
-	}
-	closeGate(t, g)
+	n := upgrade(t, Options{PinDir: dir, Build: "last"})
 	survived(t, c)
-	t.Logf("%d killed in upgrades, generation %d", rounds, g.Generation())
+	t.Logf("%d upgrades, and %d killed: generation %d", upgrades, kills, n)
+}
+
+// upgrade replaces what is in force, and says which generation is then.
+func upgrade(t *testing.T, o Options) int {
+	t.Helper()
+	g := agent(t, o)
+	defer closeGate(t, g)
+	if g.How() != StartUpgraded {
+		t.Fatalf("%v", g.How())
+	}
+	if err := g.Previous().Close(); err != nil {
+		t.Fatal(err)
+	}
+	return g.Generation()
 }

@@ -49,6 +49,8 @@ type Options struct {
 	// Tables, if set, gives the tables with an id, for an upgrade that finds them
 	// in another format; nil where it does not know them.
 	Tables func(id uint64) *policy.Tables
+	// Protect loads what the method of that name needs.
+	Protect bool
 	// Build tells builds apart whose programs are the same.
 	Build  string
 	Logger *slog.Logger
@@ -63,6 +65,7 @@ type Gate struct {
 	coll    *ebpf.Collection
 	variant Variant
 	hooks   []hook
+	lacks   []string
 	links   []link.Link
 	log     *slog.Logger
 
@@ -114,7 +117,11 @@ func Load(ctx context.Context, o Options) (*Gate, error) {
 	if err := setSubflows(spec); err != nil {
 		return nil, err
 	}
-	g := &Gate{variant: obj.name, hooks: chosen, log: o.Logger, slots: map[uint32]*slot{}, countedSpec: spec.Maps[safeclawMapCounted].InnerMap.Copy()}
+	lacks := lacking(obj.name, chosen)
+	if !o.Protect {
+		chosen = withoutGuards(spec, chosen)
+	}
+	g := &Gate{variant: obj.name, hooks: chosen, lacks: lacks, log: o.Logger, slots: map[uint32]*slot{}, countedSpec: spec.Maps[safeclawMapCounted].InnerMap.Copy()}
 	if o.PinDir != "" {
 		err = g.open(ctx, obj, spec, o)
 	} else {
@@ -153,7 +160,7 @@ func (g *Gate) load(ctx context.Context, obj object, spec *ebpf.CollectionSpec, 
 
 // Lacks names the hooks that this kernel does not have and that other hooks
 // cover, for the administrator to read. Every other hook is attached, or Load fails.
-func (g *Gate) Lacks() []string { return lacking(g.variant, g.hooks) }
+func (g *Gate) Lacks() []string { return g.lacks }
 
 // Variant says which of the embedded objects is loaded.
 func (g *Gate) Variant() Variant { return g.variant }

@@ -195,6 +195,17 @@ func setSubflows(spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
+// withoutGuards takes out of the collection what only Protect needs.
+func withoutGuards(spec *ebpf.CollectionSpec, chosen []hook) []hook {
+	return slices.DeleteFunc(chosen, func(h hook) bool {
+		guards := strings.HasPrefix(h.program, "guard_")
+		if guards {
+			delete(spec.Programs, h.program)
+		}
+		return guards
+	})
+}
+
 // lacking names the hooks that the running kernel does not have and that other
 // hooks cover there, each with the version that brought it.
 func lacking(variant Variant, chosen []hook) []string {

@@ -31,7 +31,7 @@ func (g *Gate) open(ctx context.Context, obj object, spec *ebpf.CollectionSpec, 
 	if err != nil {
 		return err
 	}
-	key := pinKey(obj, o.Build)
+	key := pinKey(obj, o)
 	if len(gens) == 0 {
 		return g.openFresh(ctx, obj, spec, o, key)
 	}

@@ -49,9 +49,9 @@ func (g generation) path(kind, name string) string { return filepath.Join(g.dir,
 func pinName(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
 // pinKey identifies what would be loaded: two builds with the same key can go on
-// with each other's pins. salt makes another build of the same programs, for tests.
-func pinKey(o object, salt string) string {
-	h := sha256.Sum256(fmt.Appendf(nil, "abi %d, %s, %s\n%s", abiVersion, o.name, salt, o.bytes))
+// with each other's pins.
+func pinKey(obj object, o Options) string {
+	h := sha256.Sum256(fmt.Appendf(nil, "abi %d, %s, protect %v, %s\n%s", abiVersion, obj.name, o.Protect, o.Build, obj.bytes))
 	return hex.EncodeToString(h[:])[:12]
 }
 

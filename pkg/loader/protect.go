@@ -31,6 +31,9 @@ const guardBits = 6
 // directories and the process itself; see bpf/guard.h. Each call begins anew.
 // When the process ends, what protects it ends; all else stays protected.
 func (g *Gate) Protect(p Protection) error {
+	if g.coll.Programs[safeclawProgGuardBpf] == nil {
+		return errors.New("protect: the programs were loaded without Options.Protect")
+	}
 	if p.HostProc == "" {
 		p.HostProc = "/proc/self"
 	}

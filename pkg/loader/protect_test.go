@@ -198,7 +198,7 @@ func visitFrom(t *testing.T, gr group, flags uintptr, format string, args ...any
 // below another one, and a pin.
 func protected(t *testing.T) (g *Gate, dir, pin string) {
 	t.Helper()
-	g = ownGate(t, Options{})
+	g = ownGate(t, Options{Protect: true})
 	top := t.TempDir()
 	dir = filepath.Join(top, "up", "log")
 	if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o755); err != nil {

@@ -138,7 +138,7 @@ func TestCost(t *testing.T) {
 	run("empty")
 	empty := perHook(t, ops)
 	remove()
-	g, err := loader.Load(context.Background(), loader.Options{})
+	g, err := loader.Load(context.Background(), loader.Options{Protect: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ var lifecycleActs = []escape{
 	{id: "U2b", technique: "a policy that does not parse", test: "test/cli TestPolicyError"},
 	{id: "U3a", technique: "act while the agent is dead", test: "pkg/loader TestPinned"},
 	{id: "U3b", technique: "act while the agent is killed again and again", test: "test/outlive TestKilledAgents"},
-	{id: "U3c", technique: "act while an agent is killed in an upgrade", test: "pkg/loader TestKilledUpgrade"},
+	{id: "U3c", technique: "act while an agent is killed in an upgrade", test: "pkg/loader TestUpgradeCanary"},
 	{id: "U4", technique: "a policy asks for what is only observed", test: "pkg/loader TestRefusesWhatIsNotEnforced"},
 	{id: "U5a", technique: "a kernel without a hook", test: "pkg/loader TestMissingHook"},
 	{id: "U5b", technique: "a program that was not loaded", test: "pkg/loader TestMissingProgram"},

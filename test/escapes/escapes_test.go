@@ -110,7 +110,7 @@ func newSuite(t *testing.T) *suite {
 	if os.Getenv("SAFECLAW_GUEST") != "1" {
 		t.Skip("guest only: enforcement")
 	}
-	g, err := loader.Load(t.Context(), loader.Options{})
+	g, err := loader.Load(t.Context(), loader.Options{Protect: true})
 	must(t, err)
 	t.Cleanup(func() { must(t, g.Close()) })
 	must(t, layKeep())

@@ -57,7 +57,7 @@ func (s *Suite) Gate(t *testing.T) *loader.Gate {
 	if os.Getenv("SAFECLAW_GUEST") != "1" {
 		t.Skip("guest only: enforcement")
 	}
-	s.once.Do(func() { s.gate, s.err = loader.Load(context.Background(), loader.Options{}) })
+	s.once.Do(func() { s.gate, s.err = loader.Load(context.Background(), loader.Options{Protect: true}) })
 	if s.err != nil {
 		t.Fatal(s.err)
 	}
