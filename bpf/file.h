@@ -133,12 +133,10 @@ static __always_inline int judge_path(struct act *x, struct request *r)
 			subject_none(x);
 		match_kinds(x);
 	}
-	if (!r->ordinary) {
+	if (!x->d->ordinary) {
 		/* By way of the slot: see settle_verdict. */
-		x->d->outside = r->outside;
 		if (!x->d->outside)
-			x->d->outside = reaches_outside(
-				dentry, r->also_write || r->kind == KIND_WRITE || r->kind == KIND_DELETE, r->opens);
+			x->d->outside = reaches_outside(dentry, x->d->change, x->d->opens);
 		if (x->d->outside)
 			settle_outside(x, x->d->outside);
 	}
@@ -157,6 +155,10 @@ static __noinline int gate_path(struct armed_task *a, struct request *r)
 	x.d->no_deleted = r->no_deleted;
 	x.d->also_read = r->also_read;
 	x.d->also_write = r->also_write;
+	x.d->change = r->also_write || r->kind == KIND_WRITE || r->kind == KIND_DELETE;
+	x.d->opens = r->opens;
+	x.d->ordinary = r->ordinary;
+	x.d->outside = r->outside;
 	if (judge_path(&x, r)) {
 		a->mount = 0; /* see notes.h */
 		ret = finish(&x);

@@ -25,7 +25,10 @@ struct deed {
 	u8 also_write;
 	u8 verdict;  /* enum verdict, when it is settled */
 	u32 outside; /* enum rule: what is built in against the object */
-	u32 reserved;
+	u8 change;   /* the object, its name or what is known of it is changed */
+	u8 opens;    /* see struct request */
+	u8 ordinary;
+	u8 reserved;
 	union {
 		struct {
 			struct outcome o; /* the verdict */
