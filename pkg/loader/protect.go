@@ -80,19 +80,12 @@ func (g *Gate) Objects() (Objects, error) {
 		if id, ok := info.ID(); ok {
 			o.Maps = append(o.Maps, uint32(id))
 		}
-		if m.Type() != ebpf.ArrayOfMaps {
-			continue
-		}
-		for key := range m.MaxEntries() {
-			var id uint32
-			if err := m.Lookup(key, &id); errors.Is(err, ebpf.ErrKeyNotExist) {
-				continue
-			} else if err != nil {
-				return o, fmt.Errorf("look up map %s: %w", name, err)
-			}
-			o.Maps = append(o.Maps, id)
-		}
 	}
+	inner, err := g.innerMaps()
+	if err != nil {
+		return o, err
+	}
+	o.Maps = append(o.Maps, inner...)
 	for name, p := range g.coll.Programs {
 		info, err := p.Info()
 		if err != nil {
@@ -110,6 +103,37 @@ func (g *Gate) Objects() (Objects, error) {
 		o.Links = append(o.Links, uint32(info.ID))
 	}
 	return o, nil
+}
+
+// innerMaps are the numbers of the maps in maps. Only where there are some: on 6.1
+// each look into a map of maps waits for a grace period.
+func (g *Gate) innerMaps() ([]uint32, error) {
+	var ids []uint32
+	look := func(outer *ebpf.Map, key uint32) error {
+		var id uint32
+		err := outer.Lookup(key, &id)
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("look up an inner map: %w", err)
+		}
+		ids = append(ids, id)
+		return nil
+	}
+	counts := g.coll.Maps[safeclawMapRuleCounts]
+	errs := []error{
+		look(g.coll.Maps[safeclawMapCounted], 0),
+		look(counts, placesSmall+placesLarge), // see wait
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.slots {
+		if s.place != nil {
+			errs = append(errs, look(s.place.outer, s.place.key), look(counts, s.place.number))
+		}
+	}
+	return ids, errors.Join(errs...)
 }
 
 // guardObjects names what is loaded to the kernel side. Numbers of the dead stay
