@@ -10,10 +10,9 @@
 /* Keeps what is executed, and how many arguments it is given; 0 if it is not kept. */
 static __noinline int save_command(struct act *x, struct linux_binprm *bprm)
 {
-	struct command *c;
+	struct command *c = own_command(bpf_get_current_task_btf());
 	int argc = bprm->argc;
 
-	c = bpf_task_storage_get(&commands, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c)
 		return 0;
 	c->pos = x->d->pos;

@@ -214,8 +214,8 @@ static __noinline int judge_running(struct act *x, struct linux_binprm *bprm, st
 static __noinline int gate_command(struct armed_task *a, struct linux_binprm *bprm, u32 pend)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	struct command *c = bpf_task_storage_get(&commands, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct words *w = bpf_task_storage_get(&words, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct command *c = own_command(t);
+	struct words *w = own_words(t);
 	struct act x;
 	u32 steered = 0;
 	int ret = 0;

@@ -64,6 +64,7 @@ struct {
 	__type(value, struct handover);
 } handed SEC(".maps");
 
+#ifndef NO_KFUNCS
 /*
  * task -> what it executes, while it does. Below 8 KiB with the kernel's head, the
  * most that newer kernels give an element.
@@ -82,6 +83,28 @@ struct {
 	__type(key, int);
 	__type(value, struct words);
 } words SEC(".maps");
+#else
+/* key of a task -> the same two: see records.h. As many tasks as a machine has process numbers by default. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, u64);
+	__type(value, struct command);
+} commands SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, u64);
+	__type(value, struct words);
+} words SEC(".maps");
+
+/* What new elements of them begin as: too much for a program's stack. */
+static const struct command no_command = {};
+static const struct words no_words = {};
+#endif
 
 /* slot -> the place of its tables now, plus 1; 0: none. */
 struct {

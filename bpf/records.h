@@ -36,6 +36,23 @@ static __always_inline void forget_record(struct task_struct *t)
 {
 }
 
+/* What the task executes, kept or made now; NULL: it cannot be kept. */
+static __always_inline struct command *own_command(struct task_struct *t)
+{
+	return bpf_task_storage_get(&commands, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline struct words *own_words(struct task_struct *t)
+{
+	return bpf_task_storage_get(&words, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline void forget_command(struct task_struct *t)
+{
+	bpf_task_storage_delete(&commands, t);
+	bpf_task_storage_delete(&words, t);
+}
+
 /* The record of the process with this number, as a copy of what tells whose it is; 0: none. */
 static __always_inline u64 cgroup_of_process(struct pid *pid)
 {
@@ -110,8 +127,43 @@ static __always_inline void forget_record(struct task_struct *t)
 
 	if (!cell || likely(!*(volatile u32 *)cell))
 		return;
+	bpf_map_delete_elem(&commands, &key);
 	if (bpf_map_delete_elem(&armed_tasks, &key) == 0)
 		__sync_fetch_and_add(cell, -1);
+}
+
+/*
+ * The same. Not in task storage: a sleepable program that makes an element there
+ * may sleep in the midst, and every other task of the CPU is refused meanwhile.
+ */
+static __noinline struct command *own_command(struct task_struct *t)
+{
+	u64 key = task_key(t);
+	struct command *c = bpf_map_lookup_elem(&commands, &key);
+
+	if (c)
+		return c;
+	bpf_map_update_elem(&commands, &key, &no_command, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&commands, &key);
+}
+
+static __noinline struct words *own_words(struct task_struct *t)
+{
+	u64 key = task_key(t);
+	struct words *w = bpf_map_lookup_elem(&words, &key);
+
+	if (w)
+		return w;
+	bpf_map_update_elem(&words, &key, &no_words, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&words, &key);
+}
+
+static __always_inline void forget_command(struct task_struct *t)
+{
+	u64 key = task_key(t);
+
+	bpf_map_delete_elem(&commands, &key);
+	bpf_map_delete_elem(&words, &key);
 }
 
 /* The same. The task's key: that of another one, and how far apart they are. */

@@ -108,8 +108,7 @@ int gate_bprm_committed(u64 *ctx)
 	pend = a->pend_flags;
 	if (unlikely(pend & (PEND_COMMAND | PEND_INTERPRETER | PEND_NAMED))) {
 		ret = gate_command(a, bprm, pend);
-		bpf_task_storage_delete(&commands, t);
-		bpf_task_storage_delete(&words, t);
+		forget_command(t);
 	}
 	exec_committed(a);
 	if (ret)
