@@ -105,6 +105,9 @@
 #define MS_REMOUNT 0x20			    /* include/uapi/linux/mount.h */
 #define MS_PROPAGATION 0x1e0000		    /* unbindable, private, slave, shared */
 #define PF_KTHREAD 0x200000		    /* include/linux/sched.h */
-#define CAP_SYS_ADMIN 21		    /* include/uapi/linux/capability.h */
+#define CAP_SYS_MODULE 16		    /* include/uapi/linux/capability.h */
+#define CAP_SYS_ADMIN 21
+#define CAP_SYS_BOOT 22
+#define CAP_SYS_TIME 25
 #define BPF_LINK_GET_FD_BY_ID 30	    /* include/uapi/linux/bpf.h */
 #define FAT_IOCTL_SET_ATTRIBUTES 0x40047211 /* include/uapi/linux/msdos_fs.h */

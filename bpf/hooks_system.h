@@ -6,15 +6,46 @@
  * (locked_down), lockdown or not. Only perf can be relaxed. Without readable
  * tables all of it is denied.
  *
- * No hook sees delete_module, reboot, swapoff, adjtimex and sethostname: their
- * capabilities decide alone. swapon and acct open a file, by its path.
+ * delete_module, reboot and adjtimex have no hook but the one that is asked for
+ * their capabilities. No hook sees sethostname and setdomainname, whose capability
+ * is that of a hundred other acts. swapon, swapoff and acct open a file, by its path.
  */
 #pragma once
 #include "hooks_builtin.h"
 
 BUILTIN_HOOK(bpf, HOOK_BPF, RULE_BPF, RELAX_NEVER)
 BUILTIN_HOOK(perf_event_open, HOOK_PERF_EVENT_OPEN, RULE_PERF, RELAX_PERF)
-BUILTIN_HOOK(settime, HOOK_SETTIME, RULE_SYSTEM, RELAX_NEVER)
+
+/* In a PID namespace of one's own, reboot ends that namespace. */
+static __always_inline int on_host_pids(void)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+
+	return t->thread_pid->level == 0;
+}
+
+/* Comes behind the kernel's own answer, and only if that is yes. */
+SEC("lsm/capable")
+int gate_capable(u64 *ctx)
+{
+	struct armed_task *a;
+	u32 capability = ctx[2], rule;
+
+	if (capability == CAP_SYS_MODULE)
+		rule = RULE_MODULES;
+	else if (capability == CAP_SYS_BOOT)
+		rule = RULE_KEXEC;
+	else if (capability == CAP_SYS_TIME)
+		rule = RULE_SYSTEM;
+	else
+		return 0;
+	a = armed_self();
+	if (likely(!a) || (rule == RULE_KEXEC && !on_host_pids()))
+		return 0;
+	if (gate_requested(a, HOOK_CAPABLE, rule, RELAX_NEVER, capability))
+		return -EACCES;
+	return 0;
+}
 
 /*
  * What the kernel takes in: modules, a kernel to boot, keys and policies of its

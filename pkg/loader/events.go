@@ -106,7 +106,7 @@ var hookNames = map[safeclawHook]string{ //nolint:gosec // no credentials: names
 	safeclawHookHOOK_KERNEL_LOAD_DATA:     "kernel_load_data",
 	safeclawHookHOOK_KERNEL_READ_FILE:     "kernel_read_file",
 	safeclawHookHOOK_LOCKED_DOWN:          "locked_down",
-	safeclawHookHOOK_SETTIME:              "settime",
+	safeclawHookHOOK_CAPABLE:              "capable",
 	safeclawHookHOOK_SOCKET_CREATE:        "socket_create",
 	safeclawHookHOOK_MPTCP_ADD_SUBFLOW:    "mptcp_add_subflow",
 	safeclawHookHOOK_URING_CMD:            "uring_cmd",

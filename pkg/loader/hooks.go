@@ -78,7 +78,7 @@ var hooks = []hook{
 	{program: safeclawProgGateKernelLoadData, typ: ebpf.LSM},
 	{program: safeclawProgGateKernelReadFile, typ: ebpf.LSM},
 	{program: safeclawProgGateLockedDown, typ: ebpf.LSM},
-	{program: safeclawProgGateSettime, typ: ebpf.LSM},
+	{program: safeclawProgGateCapable, typ: ebpf.LSM},
 	{program: safeclawProgGateSocketCreate, typ: ebpf.LSM},
 	{program: safeclawProgGateMptcpAddSubflow, typ: ebpf.LSM, since: "6.5", field: [2]string{"mptcp_sock", "first"}}, // socket_create before
 	{program: safeclawProgGateUringCmd, typ: ebpf.LSM, option: "CONFIG_IO_URING"},

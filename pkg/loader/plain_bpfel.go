@@ -49,6 +49,7 @@ const (
 	plainProgGateBprmCommitted       = "gate_bprm_committed"
 	plainProgGateBprmCommitting      = "gate_bprm_committing"
 	plainProgGateBprmCreds           = "gate_bprm_creds"
+	plainProgGateCapable             = "gate_capable"
 	plainProgGateFileIoctl           = "gate_file_ioctl"
 	plainProgGateFileIoctlCompat     = "gate_file_ioctl_compat"
 	plainProgGateFileMprotect        = "gate_file_mprotect"
@@ -89,7 +90,6 @@ const (
 	plainProgGateSbPivotroot         = "gate_sb_pivotroot"
 	plainProgGateSbRemount           = "gate_sb_remount"
 	plainProgGateSbUmount            = "gate_sb_umount"
-	plainProgGateSettime             = "gate_settime"
 	plainProgGateSocketConnect       = "gate_socket_connect"
 	plainProgGateSocketCreate        = "gate_socket_create"
 	plainProgGateSyslog              = "gate_syslog"
@@ -218,6 +218,7 @@ type plainProgramSpecs struct {
 	GateBprmCommitted       *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting      *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
 	GateBprmCreds           *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
+	GateCapable             *ebpf.ProgramSpec `ebpf:"gate_capable"`
 	GateFileIoctl           *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat     *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect        *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
@@ -258,7 +259,6 @@ type plainProgramSpecs struct {
 	GateSbPivotroot         *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
 	GateSbRemount           *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
 	GateSbUmount            *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
-	GateSettime             *ebpf.ProgramSpec `ebpf:"gate_settime"`
 	GateSocketConnect       *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
 	GateSocketCreate        *ebpf.ProgramSpec `ebpf:"gate_socket_create"`
 	GateSyslog              *ebpf.ProgramSpec `ebpf:"gate_syslog"`
@@ -472,6 +472,7 @@ type plainPrograms struct {
 	GateBprmCommitted       *ebpf.Program `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting      *ebpf.Program `ebpf:"gate_bprm_committing"`
 	GateBprmCreds           *ebpf.Program `ebpf:"gate_bprm_creds"`
+	GateCapable             *ebpf.Program `ebpf:"gate_capable"`
 	GateFileIoctl           *ebpf.Program `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat     *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect        *ebpf.Program `ebpf:"gate_file_mprotect"`
@@ -512,7 +513,6 @@ type plainPrograms struct {
 	GateSbPivotroot         *ebpf.Program `ebpf:"gate_sb_pivotroot"`
 	GateSbRemount           *ebpf.Program `ebpf:"gate_sb_remount"`
 	GateSbUmount            *ebpf.Program `ebpf:"gate_sb_umount"`
-	GateSettime             *ebpf.Program `ebpf:"gate_settime"`
 	GateSocketConnect       *ebpf.Program `ebpf:"gate_socket_connect"`
 	GateSocketCreate        *ebpf.Program `ebpf:"gate_socket_create"`
 	GateSyslog              *ebpf.Program `ebpf:"gate_syslog"`
@@ -586,6 +586,7 @@ func (p *plainPrograms) Close() error {
 		p.GateBprmCommitted,
 		p.GateBprmCommitting,
 		p.GateBprmCreds,
+		p.GateCapable,
 		p.GateFileIoctl,
 		p.GateFileIoctlCompat,
 		p.GateFileMprotect,
@@ -626,7 +627,6 @@ func (p *plainPrograms) Close() error {
 		p.GateSbPivotroot,
 		p.GateSbRemount,
 		p.GateSbUmount,
-		p.GateSettime,
 		p.GateSocketConnect,
 		p.GateSocketCreate,
 		p.GateSyslog,

@@ -348,7 +348,7 @@ const (
 	safeclawHookHOOK_KERNEL_LOAD_DATA     safeclawHook = 46
 	safeclawHookHOOK_KERNEL_READ_FILE     safeclawHook = 47
 	safeclawHookHOOK_LOCKED_DOWN          safeclawHook = 48
-	safeclawHookHOOK_SETTIME              safeclawHook = 49
+	safeclawHookHOOK_CAPABLE              safeclawHook = 49
 	safeclawHookHOOK_SOCKET_CREATE        safeclawHook = 50
 	safeclawHookHOOK_MPTCP_ADD_SUBFLOW    safeclawHook = 51
 	safeclawHookHOOK_URING_CMD            safeclawHook = 52
@@ -602,6 +602,7 @@ const (
 	safeclawProgGateBprmCommitted      = "gate_bprm_committed"
 	safeclawProgGateBprmCommitting     = "gate_bprm_committing"
 	safeclawProgGateBprmCreds          = "gate_bprm_creds"
+	safeclawProgGateCapable            = "gate_capable"
 	safeclawProgGateFileIoctl          = "gate_file_ioctl"
 	safeclawProgGateFileIoctlCompat    = "gate_file_ioctl_compat"
 	safeclawProgGateFileMprotect       = "gate_file_mprotect"
@@ -642,7 +643,6 @@ const (
 	safeclawProgGateSbPivotroot        = "gate_sb_pivotroot"
 	safeclawProgGateSbRemount          = "gate_sb_remount"
 	safeclawProgGateSbUmount           = "gate_sb_umount"
-	safeclawProgGateSettime            = "gate_settime"
 	safeclawProgGateSocketConnect      = "gate_socket_connect"
 	safeclawProgGateSocketCreate       = "gate_socket_create"
 	safeclawProgGateSyslog             = "gate_syslog"
@@ -769,6 +769,7 @@ type safeclawProgramSpecs struct {
 	GateBprmCommitted      *ebpf.ProgramSpec `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting     *ebpf.ProgramSpec `ebpf:"gate_bprm_committing"`
 	GateBprmCreds          *ebpf.ProgramSpec `ebpf:"gate_bprm_creds"`
+	GateCapable            *ebpf.ProgramSpec `ebpf:"gate_capable"`
 	GateFileIoctl          *ebpf.ProgramSpec `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat    *ebpf.ProgramSpec `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect       *ebpf.ProgramSpec `ebpf:"gate_file_mprotect"`
@@ -809,7 +810,6 @@ type safeclawProgramSpecs struct {
 	GateSbPivotroot        *ebpf.ProgramSpec `ebpf:"gate_sb_pivotroot"`
 	GateSbRemount          *ebpf.ProgramSpec `ebpf:"gate_sb_remount"`
 	GateSbUmount           *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
-	GateSettime            *ebpf.ProgramSpec `ebpf:"gate_settime"`
 	GateSocketConnect      *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
 	GateSocketCreate       *ebpf.ProgramSpec `ebpf:"gate_socket_create"`
 	GateSyslog             *ebpf.ProgramSpec `ebpf:"gate_syslog"`
@@ -1018,6 +1018,7 @@ type safeclawPrograms struct {
 	GateBprmCommitted      *ebpf.Program `ebpf:"gate_bprm_committed"`
 	GateBprmCommitting     *ebpf.Program `ebpf:"gate_bprm_committing"`
 	GateBprmCreds          *ebpf.Program `ebpf:"gate_bprm_creds"`
+	GateCapable            *ebpf.Program `ebpf:"gate_capable"`
 	GateFileIoctl          *ebpf.Program `ebpf:"gate_file_ioctl"`
 	GateFileIoctlCompat    *ebpf.Program `ebpf:"gate_file_ioctl_compat"`
 	GateFileMprotect       *ebpf.Program `ebpf:"gate_file_mprotect"`
@@ -1058,7 +1059,6 @@ type safeclawPrograms struct {
 	GateSbPivotroot        *ebpf.Program `ebpf:"gate_sb_pivotroot"`
 	GateSbRemount          *ebpf.Program `ebpf:"gate_sb_remount"`
 	GateSbUmount           *ebpf.Program `ebpf:"gate_sb_umount"`
-	GateSettime            *ebpf.Program `ebpf:"gate_settime"`
 	GateSocketConnect      *ebpf.Program `ebpf:"gate_socket_connect"`
 	GateSocketCreate       *ebpf.Program `ebpf:"gate_socket_create"`
 	GateSyslog             *ebpf.Program `ebpf:"gate_syslog"`
@@ -1130,6 +1130,7 @@ func (p *safeclawPrograms) Close() error {
 		p.GateBprmCommitted,
 		p.GateBprmCommitting,
 		p.GateBprmCreds,
+		p.GateCapable,
 		p.GateFileIoctl,
 		p.GateFileIoctlCompat,
 		p.GateFileMprotect,
@@ -1170,7 +1171,6 @@ func (p *safeclawPrograms) Close() error {
 		p.GateSbPivotroot,
 		p.GateSbRemount,
 		p.GateSbUmount,
-		p.GateSettime,
 		p.GateSocketConnect,
 		p.GateSocketCreate,
 		p.GateSyslog,

@@ -58,7 +58,7 @@ var fixedRules = []struct {
 	{"builtin/bpf", "bpf(2)", DecisionDeny},
 	{"builtin/perf", "perf_event_open", DecisionDeny},
 	{"builtin/modules", "a kernel module, or a key or policy for the kernel itself", DecisionDeny},
-	{"builtin/kexec", "another kernel to boot", DecisionDeny},
+	{"builtin/kexec", "another kernel to boot, or a reboot", DecisionDeny},
 	{"builtin/system", "the node's clock, ports or registers", DecisionDeny},
 	{"builtin/io_uring", "a command or credentials by io_uring that no other hook sees", DecisionDeny},
 	{"builtin/keyrings", "a key or key ring that is not the pod's own", DecisionDeny},

@@ -30,10 +30,10 @@ var systemActs = []escape{
 	// What the kernel takes in and finds to be no module has passed the gate.
 	{id: "A3e", technique: "load a module from memory", do: func() error {
 		return read(unix.InitModule(make([]byte, 4096), ""))
-	}, hook: "kernel_load_data", action: "system", rule: "builtin/modules"},
+	}, hook: "capable", action: "system", rule: "builtin/modules", end: "EPERM"},
 	{id: "A3f", technique: "load a module from a file", rules: anyFile, do: func() error {
 		return withFile(file, func(fd int) error { return read(unix.FinitModule(fd, "", 0)) })
-	}, hook: "kernel_read_file", action: "system", rule: "builtin/modules"},
+	}, hook: "capable", action: "system", rule: "builtin/modules", end: "EPERM"},
 	{id: "A3g", technique: "load a compressed module from a file", rules: anyFile, do: func() error {
 		return withFile(file, func(fd int) error {
 			err := unix.FinitModule(fd, "", compressed)
@@ -42,17 +42,26 @@ var systemActs = []escape{
 			}
 			return read(err)
 		})
-	}, hook: "kernel_read_file", action: "system", rule: "builtin/modules", lacks: noCompressed},
-	{id: "A3h", technique: "remove a module", reason: "delete_module has no hook: CAP_SYS_MODULE decides alone, and what is in use stays"},
+	}, hook: "capable", action: "system", rule: "builtin/modules", end: "EPERM", lacks: noCompressed},
+	{id: "A3h", technique: "remove a module", do: func() error {
+		err := unix.DeleteModule("of-no-such-name", unix.O_NONBLOCK)
+		if errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		return err
+	}, hook: "capable", action: "system", rule: "builtin/modules", end: "EPERM"},
 	{id: "A3i", technique: "kexec", do: func() error {
 		_, _, no := unix.Syscall6(unix.SYS_KEXEC_LOAD, 0, 0, 0, 0, 0, 0)
 		return errno(no)
+	}, hook: "capable", action: "system", rule: "builtin/kexec", end: "EPERM", lacks: noKexec},
+	{id: "A3m", technique: "kexec, from a PID namespace of one's own", do: func() error {
+		return inChild(unix.CLONE_NEWPID, unix.SYS_KEXEC_LOAD, 0, 0, 0, 0)
 	}, hook: "kernel_load_data", action: "system", rule: "builtin/kexec", lacks: noKexec},
-	{id: "A3j", technique: "kexec from a file", rules: anyFile, do: func() error {
+	{id: "A3j", technique: "kexec from a file, from a PID namespace of one's own", rules: anyFile, do: func() error {
 		const noInitramfs = 4
 		return withFile(file, func(fd int) error {
-			_, _, no := unix.Syscall6(unix.SYS_KEXEC_FILE_LOAD, uintptr(fd), 0, 0, 0, noInitramfs, 0)
-			return read(errno(no))
+			noInitrd := ^uintptr(0)
+			return read(inChild(unix.CLONE_NEWPID, unix.SYS_KEXEC_FILE_LOAD, uintptr(fd), noInitrd, 0, 0, noInitramfs))
 		})
 	}, hook: "kernel_read_file", action: "system", rule: "builtin/kexec", lacks: noKexec},
 	{id: "A3k", technique: "the machine's ports", do: func() error {
@@ -62,7 +71,19 @@ var systemActs = []escape{
 	{id: "A3l", technique: "the node's clock", do: func() error {
 		now := unix.NsecToTimeval(time.Now().UnixNano())
 		return unix.Settimeofday(&now)
-	}, hook: "settime", action: "system", rule: "builtin/system"},
+	}, hook: "capable", action: "system", rule: "builtin/system", end: "EPERM"},
+	{id: "A3n", technique: "the rate of the node's clock", do: func() error {
+		var now unix.Timex
+		if _, err := unix.Adjtimex(&now); err != nil {
+			return prepare(err)
+		}
+		now.Modes = unix.ADJ_FREQUENCY
+		_, err := unix.Adjtimex(&now)
+		return err
+	}, hook: "capable", action: "system", rule: "builtin/system", end: "EPERM"},
+	// Of its commands one that ends nothing: what Ctrl-Alt-Del does.
+	{id: "A3o", technique: "reboot the node, in its PID namespace", do: func() error { return unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF) },
+		hook: "capable", action: "system", rule: "builtin/kexec", end: "EPERM"},
 
 	{id: "E10a", technique: "io_uring: a command to a driver", rules: anyFile, do: uringCommand,
 		hook: "uring_cmd", action: "system", rule: "builtin/io_uring", lacks: noUringNull},
@@ -117,6 +138,26 @@ func errno(no unix.Errno) error {
 		return no
 	}
 	return nil
+}
+
+// inChild makes a system call in a forked process, which makes no other.
+func inChild(flags, trap uintptr, args ...uintptr) error {
+	var a [6]uintptr
+	copy(a[:], args)
+	runtime.LockOSThread()
+	pid, _, no := unix.RawSyscall6(unix.SYS_CLONE, flags|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if no != 0 {
+		return prepare(no)
+	}
+	if pid == 0 {
+		_, _, no := unix.RawSyscall6(trap, a[0], a[1], a[2], a[3], a[4], a[5])
+		unix.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(no), 0, 0)
+	}
+	var ws unix.WaitStatus
+	if _, err := unix.Wait4(int(pid), &ws, 0, nil); err != nil {
+		return prepare(err)
+	}
+	return errno(unix.Errno(ws.ExitStatus()))
 }
 
 func bpf(command int, attr unsafe.Pointer, size uintptr) error {
