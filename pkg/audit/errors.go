@@ -28,6 +28,9 @@ var (
 	ErrNoLog = errors.New("no audit log here")
 )
 
+// errOldFormat is about logs of development versions.
+var errOldFormat = errors.New("log is of format version 1, which only development versions wrote; this one reads and writes version 2: move the directory away to begin a new log")
+
 // FailedError is returned by every operation on a log after a write or a sync
 // has failed. Such a log takes no more records: after a failed sync the page
 // cache may show bytes that the disk does not have, so a second try would prove
