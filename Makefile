@@ -67,7 +67,7 @@ build: ## bin/node-agent, static
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 
 portable: ## prove that the commands that need no kernel build and vet for macOS and Windows
-	@for os in darwin windows; do GOOS=$$os CGO_ENABLED=0 go vet ./cmd/node-agent && GOOS=$$os CGO_ENABLED=0 go build -o /dev/null ./cmd/node-agent || exit 1; done
+	@for os in darwin windows; do for c in node-agent audit-verify; do GOOS=$$os CGO_ENABLED=0 go vet ./cmd/$$c && GOOS=$$os CGO_ENABLED=0 go build -o /dev/null ./cmd/$$c || exit 1; done; done
 
 check: fresh unit lint ## quick: unit tests with the race detector, linters, guest tests on one kernel
 	$(STAGE) "guest tests"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/authensor/safeclaw-node-agent/internal/auditcmd"
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
 
@@ -61,8 +62,8 @@ which files a program reads and writes, what it executes, where it connects.
 Exit codes: 0 success; 1 a tool has findings; 2 wrong use, or a policy with
 errors; 3 this machine cannot enforce (nothing was run); 125 the agent itself
 failed. "run" otherwise ends with its program's status: 127 not found, 126 not
-executable, 128+n killed by signal n. "audit verify" and the commands about
-detached runs (status, resume, uninstall, disable, enable) say theirs in their help.`,
+executable, 128+n killed by signal n. The audit commands and those about detached
+runs (status, resume, uninstall, disable, enable) say theirs in their help.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -83,8 +84,14 @@ func main() {
 // report prints an error for people and returns the exit code.
 func report(err error) int {
 	var ee *exitError
+	var ae *auditcmd.ExitError
 	var list policy.ErrorList
 	switch {
+	case errors.As(err, &ae) && ae.Err == nil:
+		return ae.Code
+	case ae != nil:
+		fmt.Fprintf(os.Stderr, "node-agent: %s\n", shown(ae.Err.Error(), false))
+		return ae.Code
 	case errors.As(err, &ee) && ee.err == nil:
 		return ee.code
 	case errors.As(err, &list):

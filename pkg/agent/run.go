@@ -223,7 +223,7 @@ func (r *run) finish(ctx context.Context, res *RunResult) error {
 	if err != nil {
 		return err
 	}
-	res.Report, err = audit.Verify(ctx, r.opts.LogDir, audit.VerifyOptions{})
+	res.Report, err = audit.Verify(ctx, r.opts.LogDir, audit.VerifyOptions{Unanchored: true})
 	if err != nil {
 		return fmt.Errorf("verify audit log: %w", err)
 	}

@@ -44,7 +44,7 @@ func openMem(tb testing.TB, m *memFS) *Log {
 
 func verifyMem(tb testing.TB, m *memFS) *Report {
 	tb.Helper()
-	r, err := Verify(context.Background(), "log", VerifyOptions{FS: m})
+	r, err := Verify(context.Background(), "log", VerifyOptions{FS: m, Unanchored: true})
 	check(tb, err)
 	return r
 }

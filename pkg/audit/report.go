@@ -10,14 +10,15 @@ import (
 // Exit codes of a verification, see [Report.ExitCode].
 const (
 	// ExitProven: everything in the log holds together up to its last commit
-	// record, and the kernel's counters balance. In this version that is said
-	// of an unsigned and unanchored log; Report.Statement says what it is worth.
+	// record, the kernel's counters balance, and an anchor from elsewhere says
+	// that it is the log that it was.
 	ExitProven = 0
 	// ExitTampered: a record contradicts another one, or itself, and no crash
 	// explains it.
 	ExitTampered = 1
 	// ExitIncomplete: there are bytes after the last commit record, or no
-	// commit record at all. A crash leaves a log like that.
+	// commit record at all: a crash leaves a log like that. Or nothing is wrong,
+	// but there is no anchor, so that the end may be cut off.
 	ExitIncomplete = 2
 	// ExitLoss: the chain holds, but decisions of the kernel are neither in the
 	// log nor declared lost.
@@ -27,6 +28,7 @@ const (
 // Report is what a verification found.
 type Report struct {
 	Path     string   `json:"path"`
+	Verdict  Outcome  `json:"verdict"`
 	Origin   string   `json:"origin,omitempty"`
 	Segments []string `json:"segments"`
 
@@ -43,6 +45,9 @@ type Report struct {
 
 	Bad *BadRecord `json:"bad,omitempty"` // the first bad record; nil if there is none
 
+	Anchors  []AnchorResult `json:"anchors,omitempty"`
+	Anchored uint64         `json:"anchored"` // records that are those of an anchor
+
 	// Counts may include the bad record itself.
 	Kinds      map[string]uint64 `json:"kinds"`
 	Verdicts   map[string]uint64 `json:"verdicts"` // of decision records, and of counted ones with their counts
@@ -50,7 +55,20 @@ type Report struct {
 	Balance    Balance           `json:"balance"`
 
 	Statement []string `json:"statement"` // what is and is not proven, in words
+
+	unanchored bool // no anchor is asked for
 }
+
+// Outcome is the verdict in a word.
+type Outcome string
+
+const (
+	Proven          Outcome = "proven"
+	Tampered        Outcome = "tampered"
+	Incomplete      Outcome = "incomplete"
+	Unanchored      Outcome = "unanchored"
+	LossUnexplained Outcome = "unexplained-loss"
+)
 
 // Committed is where the last commit record ends.
 type Committed struct {
@@ -83,15 +101,33 @@ type Recovered struct {
 // ExitCode is the verdict as an exit status. A bad record outweighs loss, and
 // loss an incomplete end.
 func (r *Report) ExitCode() int {
-	switch {
-	case r.Bad != nil:
+	switch r.verdict() {
+	case Tampered:
 		return ExitTampered
-	case r.Balance.Unexplained > 0:
+	case LossUnexplained:
 		return ExitLoss
-	case r.Committed == nil || r.TailBytes > 0:
+	case Incomplete:
 		return ExitIncomplete
+	case Unanchored:
+		if !r.unanchored {
+			return ExitIncomplete
+		}
 	}
 	return ExitProven
+}
+
+func (r *Report) verdict() Outcome {
+	switch {
+	case r.Bad != nil:
+		return Tampered
+	case r.Balance.Unexplained > 0:
+		return LossUnexplained
+	case r.Committed == nil || r.TailBytes > 0:
+		return Incomplete
+	case r.Anchored == 0:
+		return Unanchored
+	}
+	return Proven
 }
 
 // JSON writes the report as one indented JSON object.

@@ -18,7 +18,7 @@ func TestReportSaysWhatIsProven(t *testing.T) {
 		exit int
 		want []string
 	}{
-		"clean":    {newMemFS(files), ExitProven, []string{"HOLDS (unsigned, unanchored)", "Complete from record 0 to 13", "cannot prove", "6 in the log"}},
+		"clean":    {newMemFS(files), ExitProven, []string{"HOLDS, UNANCHORED", "Complete from record 0 to 13", "No anchor was given", "6 in the log"}},
 		"torn":     {with(files, segment, files[segment][:len(files[segment])-5]), ExitIncomplete, []string{"INCOMPLETE", "after the last commit record"}},
 		"tampered": {with(files, segment, damaged), ExitTampered, []string{"TAMPERED", "Record 8 does not hold", "line 9", "The 8 records before it hold", "record was changed"}},
 	} {
@@ -42,7 +42,7 @@ func TestReportSaysWhatIsProven(t *testing.T) {
 func TestSingleSegment(t *testing.T) {
 	files, segment := sampleLog(t, 6, 3)
 	m := newMemFS(files)
-	r, err := Verify(t.Context(), filepath.Join("log", segment), VerifyOptions{FS: m})
+	r, err := Verify(t.Context(), filepath.Join("log", segment), VerifyOptions{FS: m, Unanchored: true})
 	check(t, err)
 	if r.ExitCode() != ExitProven || r.Origin == "" || !strings.Contains(strings.Join(r.Statement, " "), "single segment") {
 		t.Errorf("exit %d, %+v", r.ExitCode(), r)

@@ -33,9 +33,25 @@ func (r *Report) statement(single bool) []string {
 	if b.Repeated > 0 {
 		add("%d kernel sequence numbers occur twice.", b.Repeated)
 	}
-	add("The log is unsigned and unanchored in this version. It proves that nobody changed, removed, added or moved a record without recomputing every later one. It cannot prove that nobody did recompute them, nor that the log was not cut back to an earlier commit record or replaced as a whole.")
+	switch c := r.Committed; {
+	case r.Bad != nil || c == nil:
+	case r.Anchored > 0:
+		add("Proven against %s: the first %d records are those that it names. %d committed records after them hold together, and are not anchored yet.", r.anchor().Source, r.Anchored, c.Size-r.Anchored)
+	default:
+		add("No anchor was given. Without one nothing shows that the log was not cut back to an earlier commit record or replaced as a whole by an older copy.")
+	}
 	if c := r.Committed; r.Bad == nil && c != nil {
 		add("To prove that later, keep these outside the node now: %d records, root %s.", c.Size, c.Root)
 	}
 	return s
+}
+
+// anchor is the largest one that the log meets.
+func (r *Report) anchor() *AnchorResult {
+	for i := len(r.Anchors) - 1; i >= 0; i-- {
+		if r.Anchors[i].State == AnchorMet {
+			return &r.Anchors[i]
+		}
+	}
+	return nil
 }

@@ -81,6 +81,9 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 		line("committed", "up to record %d, %d commits", c.Seq, r.Commits)
 		line("root", "%s (%d records)", c.Root, c.Size)
 	}
+	for _, a := range r.Anchors {
+		line("anchor", "%s: %d records, %s", a.Source, a.Size, a.State)
+	}
 	line("decisions", "%d deny, %d would-deny, %d audit, %d allow", r.Verdicts["deny"], r.Verdicts["would-deny"], r.Verdicts["audit"], r.Verdicts["allow"])
 	for _, c := range r.Balance.CPUs {
 		gap := ""
@@ -98,13 +101,15 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 }
 
 func (r *Report) verdictWord() (word, color string) {
-	switch r.ExitCode() {
-	case ExitTampered:
+	switch r.Verdict {
+	case Tampered:
 		return "TAMPERED", red
-	case ExitLoss:
+	case LossUnexplained:
 		return "UNEXPLAINED LOSS", red
-	case ExitIncomplete:
+	case Incomplete:
 		return "INCOMPLETE", yellow
+	case Unanchored:
+		return "HOLDS, UNANCHORED", yellow
 	}
-	return "HOLDS (unsigned, unanchored)", green
+	return "PROVEN", green
 }

@@ -15,9 +15,14 @@ import (
 	"github.com/authensor/safeclaw-node-agent/pkg/audit/vfs"
 )
 
-// VerifyOptions of [Verify]. Keys and anchors will join them.
+// VerifyOptions of [Verify].
 type VerifyOptions struct {
 	FS vfs.FS // default: the operating system's
+	// Anchors say what the log was at other times.
+	Anchors []Anchor
+	// Unanchored says that there is no anchor and none is to be asked for: a log
+	// that holds is proven as far as it can be.
+	Unanchored bool
 }
 
 // Verify reads the log in a directory, or a single segment file, from beginning
@@ -25,11 +30,22 @@ type VerifyOptions struct {
 // log is in the report; an error means that it could not be read, or is
 // [ErrNoLog].
 func Verify(ctx context.Context, path string, opts VerifyOptions) (*Report, error) {
+	return scan(ctx, path, opts, nil)
+}
+
+// eachFunc is shown a record that holds. commit says that it is a commit record:
+// it and those before it since the last one are durable. The line is valid until
+// it returns.
+type eachFunc func(seq uint64, leaf Hash, line []byte, commit bool) error
+
+// scan is Verify that shows every record that holds, committed or not.
+func scan(ctx context.Context, path string, opts VerifyOptions, each eachFunc) (*Report, error) {
 	if opts.FS == nil {
 		opts.FS = vfs.OS{}
 	}
 	w := newWalker()
 	w.rep.Path = path
+	w.anchors, w.each = newAnchors(opts.Anchors), each
 	dir, err := opts.FS.IsDir(path)
 	if err != nil {
 		return nil, fmt.Errorf("verify audit log: %w", err)
@@ -43,7 +59,7 @@ func Verify(ctx context.Context, path string, opts VerifyOptions) (*Report, erro
 	if err != nil {
 		return nil, fmt.Errorf("verify audit log %s: %w", path, err)
 	}
-	return w.report(!dir), nil
+	return w.report(!dir, opts.Unanchored), nil
 }
 
 // directory walks all segments of a log directory.
@@ -96,8 +112,10 @@ func (w *walker) file(ctx context.Context, fsys vfs.FS, path string, last bool) 
 }
 
 // report finishes the walk.
-func (w *walker) report(single bool) *Report {
+func (w *walker) report(single, unanchored bool) *Report {
 	r := &w.rep
+	w.judgeAnchors()
+	r.unanchored = unanchored
 	r.LastTime = string(w.lastTime)
 	if b := r.Bad; b != nil && r.Records > 0 && b.Seq <= r.LastSeq { // found bad only by its successor
 		r.Records = b.Seq - r.FirstSeq
@@ -109,8 +127,28 @@ func (w *walker) report(single bool) *Report {
 	for k, n := range w.kinds {
 		r.Kinds[k] = *n
 	}
+	r.Verdict = r.verdict()
 	r.Statement = r.statement(single)
 	return r
+}
+
+// judgeAnchors is about those that no single record contradicts.
+func (w *walker) judgeAnchors() {
+	r := &w.rep
+	if r.Bad == nil {
+		var committed uint64
+		if r.Committed != nil {
+			committed = r.Committed.Size
+		}
+		err := w.anchors.origin(r.Origin)
+		if err == nil {
+			err = w.anchors.end(committed)
+		}
+		if err != nil {
+			r.Bad = w.at.bad(err)
+		}
+	}
+	r.Anchors, r.Anchored = w.anchors.list, w.anchors.met()
 }
 
 func readAll(fsys vfs.FS, path string) (b []byte, err error) {

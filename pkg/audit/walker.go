@@ -31,9 +31,12 @@ type walker struct {
 	since    int64 // bytes since the last commit line
 	good     mark  // the last commit record
 
-	at     place // of the record being read
-	before place // of the record before it
-	doubt  *doubt
+	at      place // of the record being read
+	before  place // of the record before it
+	anchors anchors
+	each    eachFunc
+	eachErr error
+	doubt   *doubt
 }
 
 // place is where a record is.
@@ -70,6 +73,9 @@ func (w *walker) segment(ctx context.Context, f vfs.File, name string, last bool
 	w.at = place{segment: name}
 	lines := newLineReader(io.NewSectionReader(f, 0, size), size)
 	for w.rep.Bad == nil {
+		if w.eachErr != nil {
+			return w.eachErr
+		}
 		if w.at.line%4096 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -134,6 +140,7 @@ func (w *walker) line(buf []byte, from int) *BadRecord {
 		w.link = link{prev: r.prev, tree: tree{size: r.seq}}
 		w.at.seq, w.noTree = r.seq, r.seq > 0
 		w.rep.FirstSeq, w.rep.Origin = r.seq, w.parser.log
+		w.anchors.begin(r.seq + 1)
 	}
 	if r.seq != w.at.seq {
 		return w.at.bad(fmt.Errorf("sequence number %d where %d belongs: records were removed, added or moved", r.seq, w.at.seq))
@@ -149,6 +156,12 @@ func (w *walker) line(buf []byte, from int) *BadRecord {
 		return w.at.bad(err)
 	}
 	w.accept(r, buf, from)
+	if w.each != nil && w.eachErr == nil {
+		w.eachErr = w.each(r.seq, w.link.prev, b, w.since == 0)
+	}
+	if err := w.anchors.reach(&w.link.tree); err != nil {
+		return w.at.bad(err)
+	}
 	return nil
 }
 

@@ -52,14 +52,14 @@ cat "$W/table"
 [ "$(cat "$DEMO_ROOT/app/output/x")" = "$(echo "$before" | tr '[:lower:]' '[:upper:]')" ] || fail "/app/output/x is not what the agents write"
 
 step "4. The log, verified; then a copy with one byte changed"
-node-agent audit verify "$DEMO_LOG" || fail "the log does not verify"
+node-agent audit verify --unanchored "$DEMO_LOG" || fail "the log does not verify"
 echo
 cp -r "$DEMO_LOG" "$W/copy"
 seq=$("$DEMO_SHARE/table" flip "$W/copy") || fail "no byte was changed"
 code=0
-node-agent audit verify "$W/copy" || code=$?
+node-agent audit verify --unanchored "$W/copy" || code=$?
 [ "$code" = 1 ] || fail "verify ended with $code for the changed log, not with 1"
-node-agent audit verify -o json "$W/copy" | tr -d ' \n' | grep -q "\"bad\":{[^}]*\"seq\":$seq," || fail "verify does not name record $seq"
+node-agent audit verify --unanchored -o json "$W/copy" | tr -d ' \n' | grep -q "\"bad\":{[^}]*\"seq\":$seq," || fail "verify does not name record $seq"
 
 echo
 tail -n 1 "$W/table" | sed 's/^/demo: /'

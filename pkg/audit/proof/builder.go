@@ -26,7 +26,6 @@ type Builder struct {
 	have  map[compact.NodeID][]byte // nil until seen
 	tree  *compact.Range
 	size  uint64
-	root  []byte
 }
 
 // Inclusion is a builder of the proof that the leaf at index is in the tree of
