@@ -102,10 +102,10 @@
 #define READING_KEXEC_INITRAMFS 4
 #define KEY_NEED_VIEW 1 /* include/linux/key.h */
 #define S_IFSOCK 0140000
-#define MS_REMOUNT 0x20			    /* include/uapi/linux/mount.h */
-#define MS_PROPAGATION 0x1e0000		    /* unbindable, private, slave, shared */
-#define PF_KTHREAD 0x200000		    /* include/linux/sched.h */
-#define CAP_SYS_MODULE 16		    /* include/uapi/linux/capability.h */
+#define MS_REMOUNT 0x20		/* include/uapi/linux/mount.h */
+#define MS_PROPAGATION 0x1e0000 /* unbindable, private, slave, shared */
+#define PF_KTHREAD 0x200000	/* include/linux/sched.h */
+#define CAP_SYS_MODULE 16	/* include/uapi/linux/capability.h */
 #define CAP_SYS_ADMIN 21
 #define CAP_SYS_BOOT 22
 #define CAP_SYS_TIME 25

@@ -8,6 +8,7 @@
 #pragma once
 #include "kfuncs.h"
 #include "numbers.h"
+#include "dns_types.h"
 
 #define ABI_VERSION 1
 
@@ -332,6 +333,7 @@ struct scratch {
 	u32 kind;
 	u32 reserved1;
 	struct event ev;
+	struct dns dns;
 	u8 buf[PATH_END + SCRATCH_PAD];
 };
 
@@ -381,6 +383,7 @@ struct abi {
 	enum hook hook;
 	enum event_kind event_kind;
 	enum condition condition;
+	enum dns_refusal dns_refusal;
 	struct handover_head handover_head;
 	struct counted_key counted_key;
 	struct counted_value counted_value;

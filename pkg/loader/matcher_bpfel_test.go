@@ -25,6 +25,8 @@ type matcherAbi struct {
 	Hook         uint32
 	EventKind    uint32
 	Condition    uint32
+	DnsRefusal   uint32
+	_            [4]byte
 	HandoverHead struct {
 		_          structs.HostLayout
 		Magic      uint32
@@ -271,7 +273,27 @@ type matcherScratch struct {
 	Kind      uint32
 	Reserved1 uint32
 	Ev        matcherEvent
-	Buf       [8224]uint8
+	Dns       struct {
+		_        structs.HostLayout
+		End      uint32
+		Refused  uint32
+		Id       uint16
+		Type     uint16
+		Name     uint32
+		Longest  uint32
+		At       uint32
+		Label    uint32
+		Out      uint32
+		Over     uint32
+		Other    uint32
+		Wanted   uint32
+		Records  uint32
+		Found    uint32
+		Reserved uint32
+		Ttl      [64]uint32
+		Address  [64][16]uint8
+	}
+	Buf [8224]uint8
 }
 
 type matcherSettings struct {

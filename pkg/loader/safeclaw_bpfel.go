@@ -25,6 +25,8 @@ type safeclawAbi struct {
 	Hook         uint32
 	EventKind    uint32
 	Condition    uint32
+	DnsRefusal   uint32
+	_            [4]byte
 	HandoverHead struct {
 		_          structs.HostLayout
 		Magic      uint32
@@ -190,6 +192,26 @@ type safeclawDisabled struct {
 	Since uint64
 	Until uint64
 }
+
+type safeclawDnsRefusal uint32
+
+const (
+	safeclawDnsRefusalDNS_READ     safeclawDnsRefusal = 0
+	safeclawDnsRefusalDNS_LENGTH   safeclawDnsRefusal = 1
+	safeclawDnsRefusalDNS_HEADER   safeclawDnsRefusal = 2
+	safeclawDnsRefusalDNS_NAME     safeclawDnsRefusal = 3
+	safeclawDnsRefusalDNS_CLASS    safeclawDnsRefusal = 4
+	safeclawDnsRefusalDNS_EDNS     safeclawDnsRefusal = 5
+	safeclawDnsRefusalDNS_TRAILING safeclawDnsRefusal = 6
+	safeclawDnsRefusalDNS_RECORD   safeclawDnsRefusal = 7
+	safeclawDnsRefusalDNS_PACKET   safeclawDnsRefusal = 8
+	safeclawDnsRefusalDNS_TYPE     safeclawDnsRefusal = 9
+	safeclawDnsRefusalDNS_LABEL    safeclawDnsRefusal = 10
+	safeclawDnsRefusalDNS_RATE     safeclawDnsRefusal = 11
+	safeclawDnsRefusalDNS_ADDRESS  safeclawDnsRefusal = 12
+	safeclawDnsRefusalDNS_RULE     safeclawDnsRefusal = 13
+	safeclawDnsRefusalDNS_OWNER    safeclawDnsRefusal = 14
+)
 
 type safeclawEvent struct {
 	_               structs.HostLayout
@@ -483,7 +505,27 @@ type safeclawScratch struct {
 	Kind      uint32
 	Reserved1 uint32
 	Ev        safeclawEvent
-	Buf       [8224]uint8
+	Dns       struct {
+		_        structs.HostLayout
+		End      uint32
+		Refused  uint32
+		Id       uint16
+		Type     uint16
+		Name     uint32
+		Longest  uint32
+		At       uint32
+		Label    uint32
+		Out      uint32
+		Over     uint32
+		Other    uint32
+		Wanted   uint32
+		Records  uint32
+		Found    uint32
+		Reserved uint32
+		Ttl      [64]uint32
+		Address  [64][16]uint8
+	}
+	Buf [8224]uint8
 }
 
 type safeclawSettings struct {
