@@ -10,7 +10,7 @@
  *   file_send_sigiotask   a signal that a descriptor sends
  *   inode_*, file_open, file_ioctl   names, content and metadata in our directories: pins, audit log, state
  *   unix_*                sockets there
- *   sb_mount, move_mount, sb_umount   mounts on them, and the end of the file system that holds the pins
+ *   sb_mount, move_mount, sb_umount, sb_remount   mounts on them, and the end of the file system that holds the pins
  *   bpf_map_free          a map's number is not ours any longer
  *   sched_process_exit    the agent is gone
  *
@@ -33,6 +33,7 @@
 #include "hooks_builtin.h"
 
 volatile u32 guard_agent = 0;	    /* tgid; 0: none alive */
+volatile u32 guard_keeper = 0;	    /* tgid of the one that holds the links where nothing is pinned; 0: none */
 volatile u32 guard_agent_mntns = 0; /* its mount namespace */
 volatile u32 guard_host_mntns = 0;  /* that of the host; 0: nothing is guarded yet */
 volatile u32 guard_dirs = 0;	    /* elements of guarded_dirs */

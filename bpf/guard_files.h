@@ -232,6 +232,25 @@ int guard_sb_umount(u64 *ctx)
 	return 0;
 }
 
+/* Read only, no pin could be made or removed any more: no upgrade. */
+SEC("lsm/sb_remount")
+int guard_sb_remount(u64 *ctx)
+{
+	struct super_block *sb = (void *)ctx[0];
+	u32 dev = sb->s_dev;
+
+	if (likely(!guard_pins || dev != guard_pins))
+		return 0;
+	struct touch x = {
+		.id = dev,
+		.hook = HOOK_SB_REMOUNT,
+		.object = GUARDED_MOUNT,
+	};
+	if (guard_touch(&x))
+		return -EACCES;
+	return 0;
+}
+
 /* Sockets. */
 
 static __always_inline int guard_socket(struct sock *peer, u32 hook)

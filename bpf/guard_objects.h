@@ -95,11 +95,11 @@ int guard_bpf_map_free_security(u64 *ctx)
 }
 #endif
 
-/* The agent's process. What a gated task does to it, the hooks of all processes refuse. */
+/* The agent's processes. What a gated task does to it, the hooks of all processes refuse. */
 
 static __always_inline int guard_process(struct task_struct *target, u32 hook, u32 detail)
 {
-	if (likely(target->tgid != guard_agent) || armed_self())
+	if (likely(target->tgid != guard_agent && target->tgid != guard_keeper) || armed_self())
 		return 0;
 	struct touch x = {
 		.id = target->tgid,
@@ -118,7 +118,7 @@ int guard_ptrace_access_check(u64 *ctx)
 	struct task_struct *target = (void *)ctx[0];
 	struct task_struct *t = bpf_get_current_task_btf();
 
-	if (likely(target->tgid != guard_agent))
+	if (likely(target->tgid != guard_agent && target->tgid != guard_keeper))
 		return 0;
 	/* How much of a process /proc shows; its reader is not told. */
 	if (ctx[1] & PTRACE_MODE_NOAUDIT) {
@@ -175,8 +175,12 @@ int guard_agent_exit(u64 *ctx)
 {
 	struct task_struct *t = (void *)ctx[0];
 
-	if (likely(t->tgid != guard_agent) || t->signal->live.counter > 0)
+	if (likely(t->tgid != guard_agent && t->tgid != guard_keeper) || t->signal->live.counter > 0)
 		return 0;
+	if (t->tgid == guard_keeper) {
+		guard_keeper = 0;
+		return 0;
+	}
 	guard_agent = 0;
 	guard_agent_mntns = 0;
 	return 0;

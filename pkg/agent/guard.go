@@ -49,6 +49,9 @@ func startGuard(g *cgroup.Group, gate *loader.Gate) (*guard, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start guard: %w", err), w.Close())
 	}
+	if err := gate.ProtectKeeper(cmd.Process.Pid); err != nil {
+		return nil, errors.Join(err, w.Close(), cmd.Wait())
+	}
 	gd := &guard{pipe: w, ended: make(chan error, 1)}
 	go func() {
 		err := cmd.Wait()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -19,6 +21,7 @@ const AgentLoss = time.Minute
 // its sign of life and the off switch.
 type Control struct {
 	control, disabled, switches, bindings *ebpf.Map
+	hold                                  *os.File // of OpenControl: no upgrade replaces the set meanwhile
 }
 
 // Control returns the gate's own, which lives as long as the gate.
@@ -35,16 +38,64 @@ func (g *Gate) Control() *Control {
 func (g *Gate) Beat() error { return g.Control().Beat() }
 
 // OpenControl opens the set of pins in force in an instance's directory. It is
-// ErrNoPins where none is.
+// ErrNoPins where none is. No upgrade replaces that set before Close: what is
+// changed is changed for those who are gated.
 func OpenControl(pinDir string) (*Control, error) {
+	for {
+		newest, err := inForce(pinDir)
+		if err != nil {
+			return nil, err
+		}
+		hold, err := newest.hold(unix.LOCK_SH)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // replaced and removed
+		}
+		if err != nil {
+			return nil, err
+		}
+		if now, err := inForce(pinDir); err != nil || now != newest {
+			if err := errors.Join(err, hold.Close()); err != nil {
+				return nil, err
+			}
+			continue // replaced
+		}
+		c, err := newest.openControl()
+		if err != nil {
+			return nil, errors.Join(err, hold.Close())
+		}
+		c.hold = hold
+		return c, nil
+	}
+}
+
+func inForce(pinDir string) (generation, error) {
 	gens, err := generations(pinDir)
 	if err != nil {
-		return nil, err
+		return generation{}, err
 	}
 	if len(gens) == 0 {
-		return nil, fmt.Errorf("open %s: %w", pinDir, ErrNoPins)
+		return generation{}, fmt.Errorf("open %s: %w", pinDir, ErrNoPins)
 	}
-	return gens[len(gens)-1].openControl()
+	return gens[len(gens)-1], nil
+}
+
+// hold waits for a lock of the generation's directory: shared by who changes its
+// control maps, alone for who replaces it.
+func (p generation) hold(how int) (*os.File, error) {
+	f, err := os.Open(p.dir)
+	if err != nil {
+		return nil, fmt.Errorf("open pins: %w", err)
+	}
+	for {
+		err = unix.Flock(int(f.Fd()), how)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", p.dir, err), f.Close())
+	}
+	return f, nil
 }
 
 func (p generation) openControl() (*Control, error) {
@@ -70,6 +121,9 @@ func (c *Control) Close() error {
 		if m != nil {
 			errs = append(errs, m.Close())
 		}
+	}
+	if c.hold != nil {
+		errs = append(errs, c.hold.Close())
 	}
 	return errors.Join(errs...)
 }

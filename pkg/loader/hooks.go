@@ -134,6 +134,7 @@ var hooks = []hook{
 	{program: safeclawProgGuardSbMount, typ: ebpf.LSM},
 	{program: safeclawProgGuardMoveMount, typ: ebpf.LSM},
 	{program: safeclawProgGuardSbUmount, typ: ebpf.LSM},
+	{program: safeclawProgGuardSbRemount, typ: ebpf.LSM},
 	{program: safeclawProgGuardUnixStreamConnect, typ: ebpf.LSM},
 	{program: safeclawProgGuardUnixMaySend, typ: ebpf.LSM},
 	{program: safeclawProgGuardAgentExit, typ: ebpf.Tracing},

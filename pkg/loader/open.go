@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // open goes on with an instance's pins: it adopts those of the same build, takes
@@ -92,14 +93,25 @@ func (g *Gate) openOther(ctx context.Context, newest generation, older []generat
 	if err := g.takeOver(ctx, newest, o.Tables); err != nil {
 		return errors.Join(err, g.abandon(part))
 	}
-	if err := g.takeControl(newest); err != nil {
-		return errors.Join(err, g.abandon(part))
-	}
-	if g.gen, err = part.complete(newest.number + 1); err != nil {
+	if g.gen, err = g.replace(newest, part); err != nil {
 		return errors.Join(err, g.abandon(part))
 	}
 	g.how = StartUpgraded
 	return g.supersede(append(older, newest))
+}
+
+// replace puts a set that gates whom the old one gates in its place. Nobody
+// changes the off switch between its copy and that moment.
+func (g *Gate) replace(old, part generation) (generation, error) {
+	hold, err := old.hold(unix.LOCK_EX)
+	if err != nil {
+		return part, err
+	}
+	if err := g.takeControl(old); err != nil {
+		return part, errors.Join(err, hold.Close())
+	}
+	gen, err := part.complete(old.number + 1)
+	return gen, errors.Join(err, hold.Close())
 }
 
 // abandon removes a set that could not take over, so that nothing of it decides.

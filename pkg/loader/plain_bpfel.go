@@ -133,6 +133,7 @@ const (
 	plainProgGuardMoveMount          = "guard_move_mount"
 	plainProgGuardPtraceAccessCheck  = "guard_ptrace_access_check"
 	plainProgGuardSbMount            = "guard_sb_mount"
+	plainProgGuardSbRemount          = "guard_sb_remount"
 	plainProgGuardSbUmount           = "guard_sb_umount"
 	plainProgGuardTaskKill           = "guard_task_kill"
 	plainProgGuardTaskSetioprio      = "guard_task_setioprio"
@@ -156,6 +157,7 @@ const (
 	plainVarGuardDirs                = "guard_dirs"
 	plainVarGuardHostMntns           = "guard_host_mntns"
 	plainVarGuardInside              = "guard_inside"
+	plainVarGuardKeeper              = "guard_keeper"
 	plainVarGuardPins                = "guard_pins"
 	plainVarHostRoot                 = "host_root"
 	plainVarHostRootFd               = "host_root_fd"
@@ -302,6 +304,7 @@ type plainProgramSpecs struct {
 	GuardMoveMount          *ebpf.ProgramSpec `ebpf:"guard_move_mount"`
 	GuardPtraceAccessCheck  *ebpf.ProgramSpec `ebpf:"guard_ptrace_access_check"`
 	GuardSbMount            *ebpf.ProgramSpec `ebpf:"guard_sb_mount"`
+	GuardSbRemount          *ebpf.ProgramSpec `ebpf:"guard_sb_remount"`
 	GuardSbUmount           *ebpf.ProgramSpec `ebpf:"guard_sb_umount"`
 	GuardTaskKill           *ebpf.ProgramSpec `ebpf:"guard_task_kill"`
 	GuardTaskSetioprio      *ebpf.ProgramSpec `ebpf:"guard_task_setioprio"`
@@ -358,6 +361,7 @@ type plainVariableSpecs struct {
 	GuardDirs          *ebpf.VariableSpec `ebpf:"guard_dirs"`
 	GuardHostMntns     *ebpf.VariableSpec `ebpf:"guard_host_mntns"`
 	GuardInside        *ebpf.VariableSpec `ebpf:"guard_inside"`
+	GuardKeeper        *ebpf.VariableSpec `ebpf:"guard_keeper"`
 	GuardPins          *ebpf.VariableSpec `ebpf:"guard_pins"`
 	HostRoot           *ebpf.VariableSpec `ebpf:"host_root"`
 	HostRootFd         *ebpf.VariableSpec `ebpf:"host_root_fd"`
@@ -448,6 +452,7 @@ type plainVariables struct {
 	GuardDirs          *ebpf.Variable `ebpf:"guard_dirs"`
 	GuardHostMntns     *ebpf.Variable `ebpf:"guard_host_mntns"`
 	GuardInside        *ebpf.Variable `ebpf:"guard_inside"`
+	GuardKeeper        *ebpf.Variable `ebpf:"guard_keeper"`
 	GuardPins          *ebpf.Variable `ebpf:"guard_pins"`
 	HostRoot           *ebpf.Variable `ebpf:"host_root"`
 	HostRootFd         *ebpf.Variable `ebpf:"host_root_fd"`
@@ -556,6 +561,7 @@ type plainPrograms struct {
 	GuardMoveMount          *ebpf.Program `ebpf:"guard_move_mount"`
 	GuardPtraceAccessCheck  *ebpf.Program `ebpf:"guard_ptrace_access_check"`
 	GuardSbMount            *ebpf.Program `ebpf:"guard_sb_mount"`
+	GuardSbRemount          *ebpf.Program `ebpf:"guard_sb_remount"`
 	GuardSbUmount           *ebpf.Program `ebpf:"guard_sb_umount"`
 	GuardTaskKill           *ebpf.Program `ebpf:"guard_task_kill"`
 	GuardTaskSetioprio      *ebpf.Program `ebpf:"guard_task_setioprio"`
@@ -670,6 +676,7 @@ func (p *plainPrograms) Close() error {
 		p.GuardMoveMount,
 		p.GuardPtraceAccessCheck,
 		p.GuardSbMount,
+		p.GuardSbRemount,
 		p.GuardSbUmount,
 		p.GuardTaskKill,
 		p.GuardTaskSetioprio,

@@ -58,6 +58,15 @@ func (g *Gate) Protect(p Protection) error {
 	return g.guardDirs(p.Dirs)
 }
 
+// ProtectKeeper protects, like the agent and until it ends, a process that outlives
+// the agent and holds the links: see LinkFiles.
+func (g *Gate) ProtectKeeper(pid int) error {
+	if pid <= 0 {
+		return fmt.Errorf("protect process %d: this is no number of a process", pid)
+	}
+	return g.set(safeclawVarGuardKeeper, uint32(pid))
+}
+
 func (g *Gate) set(name string, v any) error {
 	known, err := g.variable(name)
 	if err == nil {

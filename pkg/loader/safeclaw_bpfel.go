@@ -726,6 +726,7 @@ const (
 	safeclawProgGuardMoveMount         = "guard_move_mount"
 	safeclawProgGuardPtraceAccessCheck = "guard_ptrace_access_check"
 	safeclawProgGuardSbMount           = "guard_sb_mount"
+	safeclawProgGuardSbRemount         = "guard_sb_remount"
 	safeclawProgGuardSbUmount          = "guard_sb_umount"
 	safeclawProgGuardTaskKill          = "guard_task_kill"
 	safeclawProgGuardTaskSetioprio     = "guard_task_setioprio"
@@ -749,6 +750,7 @@ const (
 	safeclawVarGuardDirs               = "guard_dirs"
 	safeclawVarGuardHostMntns          = "guard_host_mntns"
 	safeclawVarGuardInside             = "guard_inside"
+	safeclawVarGuardKeeper             = "guard_keeper"
 	safeclawVarGuardPins               = "guard_pins"
 	safeclawVarHostRoot                = "host_root"
 	safeclawVarHostRootFd              = "host_root_fd"
@@ -893,6 +895,7 @@ type safeclawProgramSpecs struct {
 	GuardMoveMount         *ebpf.ProgramSpec `ebpf:"guard_move_mount"`
 	GuardPtraceAccessCheck *ebpf.ProgramSpec `ebpf:"guard_ptrace_access_check"`
 	GuardSbMount           *ebpf.ProgramSpec `ebpf:"guard_sb_mount"`
+	GuardSbRemount         *ebpf.ProgramSpec `ebpf:"guard_sb_remount"`
 	GuardSbUmount          *ebpf.ProgramSpec `ebpf:"guard_sb_umount"`
 	GuardTaskKill          *ebpf.ProgramSpec `ebpf:"guard_task_kill"`
 	GuardTaskSetioprio     *ebpf.ProgramSpec `ebpf:"guard_task_setioprio"`
@@ -948,6 +951,7 @@ type safeclawVariableSpecs struct {
 	GuardDirs          *ebpf.VariableSpec `ebpf:"guard_dirs"`
 	GuardHostMntns     *ebpf.VariableSpec `ebpf:"guard_host_mntns"`
 	GuardInside        *ebpf.VariableSpec `ebpf:"guard_inside"`
+	GuardKeeper        *ebpf.VariableSpec `ebpf:"guard_keeper"`
 	GuardPins          *ebpf.VariableSpec `ebpf:"guard_pins"`
 	HostRoot           *ebpf.VariableSpec `ebpf:"host_root"`
 	HostRootFd         *ebpf.VariableSpec `ebpf:"host_root_fd"`
@@ -1036,6 +1040,7 @@ type safeclawVariables struct {
 	GuardDirs          *ebpf.Variable `ebpf:"guard_dirs"`
 	GuardHostMntns     *ebpf.Variable `ebpf:"guard_host_mntns"`
 	GuardInside        *ebpf.Variable `ebpf:"guard_inside"`
+	GuardKeeper        *ebpf.Variable `ebpf:"guard_keeper"`
 	GuardPins          *ebpf.Variable `ebpf:"guard_pins"`
 	HostRoot           *ebpf.Variable `ebpf:"host_root"`
 	HostRootFd         *ebpf.Variable `ebpf:"host_root_fd"`
@@ -1142,6 +1147,7 @@ type safeclawPrograms struct {
 	GuardMoveMount         *ebpf.Program `ebpf:"guard_move_mount"`
 	GuardPtraceAccessCheck *ebpf.Program `ebpf:"guard_ptrace_access_check"`
 	GuardSbMount           *ebpf.Program `ebpf:"guard_sb_mount"`
+	GuardSbRemount         *ebpf.Program `ebpf:"guard_sb_remount"`
 	GuardSbUmount          *ebpf.Program `ebpf:"guard_sb_umount"`
 	GuardTaskKill          *ebpf.Program `ebpf:"guard_task_kill"`
 	GuardTaskSetioprio     *ebpf.Program `ebpf:"guard_task_setioprio"`
@@ -1254,6 +1260,7 @@ func (p *safeclawPrograms) Close() error {
 		p.GuardMoveMount,
 		p.GuardPtraceAccessCheck,
 		p.GuardSbMount,
+		p.GuardSbRemount,
 		p.GuardSbUmount,
 		p.GuardTaskKill,
 		p.GuardTaskSetioprio,
