@@ -43,7 +43,7 @@ never declared lost; 125 no verdict: it could not be read, or wrong use.`
 // coloured.
 func Commands(color func(w io.Writer) bool) []*cobra.Command {
 	all := []*cobra.Command{
-		verifyCommand(color), tailCommand(color), catCommand(), proveCommand(), checkProofCommand(), consistencyCommand(),
+		verifyCommand(color), tailCommand(color), catCommand(), exportCommand(), statsCommand(), proveCommand(), checkProofCommand(), consistencyCommand(),
 	}
 	for _, c := range all {
 		run, args := c.RunE, c.Args

@@ -218,3 +218,58 @@ func TestSafeClawsOwnLog(t *testing.T) {
 	expect(t, 1, "verify", "--format", "safeclaw", "-o", "json", file(t, "{}\n{\"prevHash\":\"GENESIS\"}\n"))
 	expect(t, 2, "verify", "--format", "safeclaw", file(t, ""))
 }
+
+func TestExportIsProvenBack(t *testing.T) {
+	dir := write(t, 10)
+	anchor := committed(t, dir)
+	for _, line := range strings.Split(strings.TrimSpace(expect(t, 0, "export", "--kind", "decision", dir)), "\n") {
+		var ev struct {
+			RawData  string `json:"raw_data"`
+			Unmapped struct {
+				Seq      uint64
+				LeafHash string `json:"leaf_hash"`
+			}
+		}
+		check(t, json.Unmarshal([]byte(line), &ev))
+		made := file(t, expect(t, 0, "prove", "--anchor", anchor, dir, fmt.Sprint(ev.Unmapped.Seq)))
+		if out := expect(t, 0, "check-proof", "--anchor", anchor, made); !strings.Contains(out, ev.RawData) || audit.LeafHash([]byte(ev.RawData)).String() != ev.Unmapped.LeafHash {
+			t.Errorf("record %d: %s", ev.Unmapped.Seq, out)
+		}
+	}
+	if out := expect(t, 0, "export", "-f", "raw", dir); out != expect(t, 0, "cat", dir) {
+		t.Error("raw is not what cat prints")
+	}
+	if out := expect(t, 0, "export", "-f", "csv", "--namespace", "prod", dir); strings.Count(out, "\n") != 1 {
+		t.Errorf("records of no pod: %s", out)
+	}
+	if out := expect(t, 0, "export", "-f", "csv", "--from", "3", "--to", "4", dir); strings.Count(out, "\n") != 3 {
+		t.Errorf("two records: %s", out)
+	}
+	if _, code, err := run(t, "export", "-f", "xml", dir); code != exitFailed || err == nil {
+		t.Errorf("%d %v", code, err)
+	}
+}
+
+func TestStats(t *testing.T) {
+	dir := write(t, 10)
+	if out := expect(t, 0, "stats", "--top", "2", dir); !strings.Contains(out, "deny") || strings.Count(out, "subjects /srv/") != 2 {
+		t.Error(out)
+	}
+	var s stats
+	check(t, json.Unmarshal([]byte(expect(t, 0, "stats", "-o", "json", dir)), &s))
+	data, err := os.ReadFile(segment(t, dir))
+	check(t, err)
+	if s.Bytes != uint64(len(data)) || s.Verdicts["deny"] != 10 || s.Kinds["decision"] != 10 || len(s.Denied["subjects"]) != 10 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestTallyIsBounded(t *testing.T) {
+	c := tally{}
+	for i := range 2 * maxNames {
+		c.add(fmt.Sprint(i))
+	}
+	if len(c) != maxNames+1 || c.most(1)[0] != (named{"(others)", maxNames}) {
+		t.Errorf("%d names", len(c))
+	}
+}
