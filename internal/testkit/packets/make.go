@@ -87,25 +87,29 @@ func (m *Maker) Query() Message {
 	q.RecursionDesired = m.rng.IntN(8) > 0
 	q.AuthenticatedData = m.rng.IntN(4) == 0
 	q.CheckingDisabled = m.rng.IntN(8) == 0
+	// The root has no name that a policy could allow.
+	plain := m.rng.IntN(2) == 0 && q.Question[0].Name != "."
 	if m.rng.IntN(2) == 0 {
 		q.SetEdns0(m.of(512, 1232, 4096), m.rng.IntN(2) == 0)
 		if m.rng.IntN(3) == 0 {
-			m.option(q.IsEdns0())
+			plain = m.option(q.IsEdns0()) && plain
 		}
 	}
-	return m.sent(q, m.rng.IntN(2) == 0)
+	return m.sent(q, plain)
 }
 
-// option adds what resolvers add.
-func (m *Maker) option(o *dns.OPT) {
+// option adds what a resolver may add, and reports whether clients do.
+func (m *Maker) option(o *dns.OPT) (plain bool) {
 	switch m.rng.IntN(3) {
 	case 0:
 		o.Option = append(o.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0123456789abcdef"})
+		return true
 	case 1:
 		o.Option = append(o.Option, &dns.EDNS0_PADDING{Padding: make([]byte, m.rng.IntN(300))})
 	case 2:
 		o.Option = append(o.Option, &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: []byte{192, 0, 2, 0}})
 	}
+	return false
 }
 
 // Answer makes an answer, changed in two thirds of the cases.
@@ -150,7 +154,7 @@ func (m *Maker) Answer() Message {
 		}
 	}
 	msg := m.sent(a, m.rng.IntN(3) == 0)
-	msg.Plain = msg.Plain && plain && (asked.Qtype == dns.TypeA || asked.Qtype == dns.TypeAAAA) && len(msg.Wire) <= 1232
+	msg.Plain = msg.Plain && plain && asked.Name != "." && (asked.Qtype == dns.TypeA || asked.Qtype == dns.TypeAAAA) && len(msg.Wire) <= 1232
 	return msg
 }
 
