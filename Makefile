@@ -87,6 +87,8 @@ test-long: fresh lint generate-check budgets ## all of it with raised counts: th
 	@go test -json ./pkg/policy ./pkg/policy/explain | $(COUNT) -name "policy language" -result $(RESULTS)
 	$(STAGE) "tables against rules"
 	@POLICY_COMPARISONS=10000000 POLICY_SEED=$$RANDOM go test -v -timeout 60m -run '^TestEvaluateAgrees$$' ./pkg/policy
+	$(STAGE) "DNS messages: the kernel's reader, the rules, a library"
+	@DNS_MESSAGES=5000000 DNS_SEED=$$RANDOM go test -v -timeout 60m -run '^TestDNSOracle$$' ./pkg/loader
 	$(STAGE) fuzzing
 	@test/vm/fuzz $(or $(FUZZTIME),60s)
 	@for k in $(KERNELS); do test/vm/selftest $$k; test/vm/nolsm $$k; done

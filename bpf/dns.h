@@ -263,23 +263,26 @@ static long dns_compare_step(u32 i, struct scratch **ctx)
 		d->label = x;
 		d->at = a + 1;
 		d->other = b + 1;
+		/* With the root's zero 255 bytes are the longest name. */
+		d->out += x + 1;
+		if (d->out > 254)
+			return 1;
 	}
 	d->over = WALKING;
 	return 0;
 }
 
-/* Whether the name at owner is the one that is wanted. */
+/* Whether the name at owner can be read, and is the one that is wanted. */
 static __noinline int dns_is_wanted(struct scratch *s, u32 owner)
 {
 	struct dns *d = &s->dns;
 	struct scratch *ctx = s;
 	u32 at = d->at;
 
-	if (dns_u16(s, owner) == (DNS_POINTER << 8 | d->wanted))
-		return 1;
 	d->at = owner;
 	d->other = d->wanted;
 	d->label = 0;
+	d->out = 0;
 	d->over = LOST;
 	/* Bytes of the longest name, and as many pointers as two names have labels. */
 	bpf_loop(512, dns_compare_step, &ctx, 0);
@@ -333,14 +336,15 @@ static long dns_record(u32 i, struct scratch **ctx)
 	if (at + 10 + len > d->end)
 		return 1;
 	d->refused = DNS_READ;
+	/* Most owners point at the name, which was read. */
 	if (dns_u16(s, at + 2) == DNS_CLASS_IN && (type == d->type || type == DNS_TYPE_CNAME) &&
-	    dns_is_wanted(s, owner)) {
+	    (dns_u16(s, owner) == (DNS_POINTER << 8 | d->wanted) || dns_is_wanted(s, owner))) {
 		d->at = at + 10;
 		if (type == DNS_TYPE_CNAME) {
-			/* Nor has a name both addresses and an alias. */
-			if (d->found || !dns_skip(s) || d->at != at + 10 + len)
-				d->refused = DNS_RECORD;
 			d->wanted = at + 10;
+			/* Nor has a name both addresses and an alias. */
+			if (d->found || !dns_skip(s) || d->at != at + 10 + len || !dns_is_wanted(s, d->wanted))
+				d->refused = DNS_RECORD;
 		} else {
 			d->refused = dns_address(s, at + 10, len, ttl);
 		}

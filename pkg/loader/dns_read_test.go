@@ -16,7 +16,9 @@ import (
 // dnsReader runs the programs of bpf/test/dns.bpf.c, on any machine.
 type dnsReader struct{ coll *ebpf.Collection }
 
-func newDNSReader(t testing.TB) *dnsReader {
+func newDNSReader(t testing.TB) *dnsReader { return newDNSReaderWith(t, func(*ebpf.CollectionSpec) {}) }
+
+func newDNSReaderWith(t testing.TB, change func(*ebpf.CollectionSpec)) *dnsReader {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("guest only: loading programs needs root")
@@ -34,6 +36,7 @@ func newDNSReader(t testing.TB) *dnsReader {
 	if err != nil {
 		t.Fatal(err)
 	}
+	change(spec)
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
 		t.Fatalf("%+v", err)
@@ -210,6 +213,7 @@ func TestReadAnswer(t *testing.T) {
 		{"a record that is not there", dnsMessage(0x8180, 2, 0, "x.org", typeA, record(self, typeA, 60, one)), false, ""},
 		{"an address of three bytes", dnsMessage(0x8180, 1, 0, "x.org", typeA, record(self, typeA, 60, one[:3])), false, ""},
 		{"an alias longer than its record", dnsMessage(0x8180, 1, 0, "a.org", typeA, record(self, typeCNAME, 60, wireName("b.org")[:4])), false, ""},
+		{"an alias whose target points nowhere", dnsMessage(0x8180, 2, 0, "a.org", typeA, record(self, typeCNAME, 60, []byte{1, 'b', 0xff, 0x1b}), record(target, typeA, 60, one)), false, ""},
 		{"a name that points at itself", dnsMessage(0x8180, 1, 0, "x.org", typeA, record([]byte{0xc0, 12 + 7 + 4}, typeA, 60, one)), true, ""},
 	} {
 		got, ok, err := r.read("read_answer", tt.msg)

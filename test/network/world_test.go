@@ -20,16 +20,16 @@ const (
 	podAddress, podGateway   = "10.244.1.5", "10.244.1.1"
 	podAddress6, podGateway6 = "fd00:244::5", "fd00:244::1"
 
-	serviceDNS   = "10.96.0.10"   // what the pod's resolv.conf names; rewritten to dnsmasq's
-	serviceDNS6  = "fd00:96::10"  // unbound's
-	endpointDNS  = "10.244.0.10"  // dnsmasq
-	scriptedDNS  = "10.244.0.11"  // a trusted one whose answers tests choose
+	serviceDNS   = "10.96.0.10"    // what the pod's resolv.conf names; rewritten to dnsmasq's
+	serviceDNS6  = "fd00:96::10"   // unbound's
+	endpointDNS  = "10.244.0.10"   // dnsmasq
+	scriptedDNS  = "10.244.0.11"   // a trusted one whose answers tests choose
 	foreignDNS   = "198.51.100.53" // nobody's resolver: an attacker's
 	openAIAddr   = "203.0.113.10"
 	openAIAddr6  = "fd00:db8::10"
 	anthropic    = "203.0.113.20"
 	internalAddr = "10.96.7.7"
-	elsewhere    = "203.0.113.99" // serves, and has no allowed name
+	elsewhere    = "203.0.113.99"     // serves, and has no allowed name
 	deadAddr6    = "fd00:db8:dead::1" // no route leads there
 )
 

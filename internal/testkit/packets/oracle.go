@@ -34,7 +34,7 @@ func Oracle(b []byte) (Told, error) {
 		return Told{}, errors.New("ends within the question")
 	}
 	told := Told{ID: h.id, Name: asked, Type: binary.BigEndian.Uint16(b[at:])}
-	if h.flags&flagQR == 0 {
+	if h.flags&flagQR == 0 || told.Type != typeA && told.Type != typeAAAA {
 		return told, nil
 	}
 	records, err := answers(b, at+4, int(h.answers))
@@ -44,13 +44,18 @@ func Oracle(b []byte) (Told, error) {
 	return told, told.follow(records, binary.BigEndian.Uint16(b[at+2:]))
 }
 
-// answers unpacks the records of the answer section that say something.
+// answers unpacks the records of the answer section that say something. One
+// whose owner cannot be read is nobody's: programs differ in whether they read
+// on.
 func answers(b []byte, at, count int) ([]dns.RR, error) {
 	var out []dns.RR
 	for range count {
 		owner, next, err := dns.UnpackDomainName(b, at)
-		if err != nil {
-			return nil, err
+		nobodys := err != nil
+		if nobodys {
+			if next = skip(b, at); next < 0 {
+				return nil, err
+			}
 		}
 		if len(b) < next+10 {
 			return nil, errors.New("ends within a record")
@@ -62,8 +67,9 @@ func answers(b []byte, at, count int) ([]dns.RR, error) {
 		if len(b) < at {
 			return nil, errors.New("ends within a record's data")
 		}
-		switch h.Rrtype {
-		case dns.TypeA, dns.TypeAAAA, dns.TypeCNAME:
+		switch {
+		case nobodys:
+		case h.Rrtype == dns.TypeA, h.Rrtype == dns.TypeAAAA, h.Rrtype == dns.TypeCNAME:
 			r, end, err := dns.UnpackRRWithHeader(h, b, data)
 			// What the library cannot read, or not to its end, tells nothing.
 			if err == nil && end == at {
@@ -72,6 +78,23 @@ func answers(b []byte, at, count int) ([]dns.RR, error) {
 		}
 	}
 	return out, nil
+}
+
+// skip is where a name ends that is not followed, -1 where it does not.
+func skip(b []byte, at int) int {
+	for at < len(b) {
+		switch n := int(b[at]); {
+		case n >= 0xc0:
+			return at + 2
+		case n > maxLabel:
+			return -1
+		case n == 0:
+			return at + 1
+		default:
+			at += 1 + n
+		}
+	}
+	return -1
 }
 
 // follow collects the addresses of all names that the aliases lead to.
