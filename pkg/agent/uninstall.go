@@ -60,7 +60,7 @@ func Uninstall(ctx context.Context, r *RunStatus, o UninstallOptions) (*Removed,
 	}
 	if !r.instance {
 		pins, err := loader.Uninstall(ctx, r.Pins)
-		out.Removed = pins
+		out.Removed, out.Ungated = pins, r.left(o)
 		return out, err
 	}
 	d := DetachOptions{Name: r.Name, Version: o.Version, Runs: o.Runs, Pins: o.Pins}
@@ -82,6 +82,7 @@ func Uninstall(ctx context.Context, r *RunStatus, o UninstallOptions) (*Removed,
 	case errors.As(err, &busy):
 		return nil, errors.Join(err, s.letGo())
 	case err != nil:
+		out.Ungated = r.left(o)
 		var gone *GoneError
 		if !errors.As(err, &gone) {
 			out.Notes = append(out.Notes, "what waited in the kernel is not recorded: "+err.Error())
@@ -104,8 +105,21 @@ func (s *RunStatus) busy() bool {
 	return s.Tasks > 0 || s.State == RunStarting || s.State == RunUnattended
 }
 
+// left is how many gated tasks go on without a gate, where the kernel is not asked
+// at the end.
+func (s *RunStatus) left(o UninstallOptions) int {
+	if o.Kill {
+		return 0
+	}
+	return s.Tasks
+}
+
 // uninstall records the end, and removes the run.
 func (s *supervisor) uninstall(ctx context.Context, ungated int) ([]string, error) {
+	// What was done to the off switch while no agent lived.
+	if err := s.alive(); err != nil {
+		return nil, errors.Join(err, s.letGo())
+	}
 	stop := &audit.AgentStop{Reason: "uninstalled"}
 	if ungated > 0 {
 		stop.Reason = fmt.Sprintf("uninstalled; %d tasks go on ungated", ungated)

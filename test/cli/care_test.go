@@ -94,7 +94,12 @@ func TestCare(t *testing.T) {
 	if !strings.Contains(why, "--kill") || !strings.Contains(why, "ungated") {
 		t.Errorf("it refused with: %s", why)
 	}
+	killAgent(t, again.Supervisor)
+	expect(t, 0, exec.Command(nodeAgent, "disable", "--run", name, "--for", "1h", "--reason", "before the end"))
 	out, _ = expect(t, 0, exec.Command(nodeAgent, "uninstall", "--force", name))
+	if s := p.switches(); !strings.HasSuffix(s, ", disabled before the end") {
+		t.Errorf("the log has: %s", s)
+	}
 	if !strings.Contains(out, "UNGATED") || !strings.Contains(out, "removed "+filepath.Join(pinRoot, "run-"+name)) {
 		t.Errorf("it said: %s", out)
 	}
