@@ -63,6 +63,7 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &run{opts: o, gate: o.Gate}
+	defer func() { err = errors.Join(err, r.release()) }()
 	if r.gate == nil {
 		if r.gate, err = loader.Load(ctx, loader.Options{Protect: true, Logger: o.Logger}); err != nil {
 			return nil, err
@@ -236,7 +237,6 @@ func (r *run) discard() error {
 	var errs []error
 	if r.guard != nil {
 		errs = append(errs, r.guard.stop())
-		r.guard = nil
 	}
 	if r.group != nil {
 		errs = append(errs, r.group.Kill(killWait), r.group.Remove())
@@ -247,6 +247,14 @@ func (r *run) discard() error {
 		r.slot = nil
 	}
 	return errors.Join(errs...)
+}
+
+// release lets the guard end, once this process holds no link any more.
+func (r *run) release() error {
+	if r.guard == nil {
+		return nil
+	}
+	return r.guard.release()
 }
 
 // sweep removes the cgroups of runs whose process is gone, guard and all.

@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // How runs end: signals, what is left running, SIGKILL, a log in use.
@@ -33,12 +36,41 @@ func TestTerm(t *testing.T) {
 	})
 }
 
-// TestBackground: what the program leaves running ends with the run.
+// programs counts the BPF programs in the kernel.
+func programs(t *testing.T) (n int) {
+	t.Helper()
+	const nextProgram = 11 // BPF_PROG_GET_NEXT_ID
+	attr := struct{ start, next, flags uint32 }{}
+	for ; ; n++ {
+		_, _, no := unix.Syscall(unix.SYS_BPF, nextProgram, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+		if no == unix.ENOENT {
+			return n
+		}
+		if no != 0 {
+			t.Fatal(no)
+		}
+		attr.start = attr.next
+	}
+}
+
+// TestBackground: what the program leaves running ends with the run, and the
+// gate's programs leave the kernel by themselves.
 func TestBackground(t *testing.T) {
 	needGuest(t)
+	var before int
+	eventually(t, "the programs of the runs before are gone", func() bool {
+		n := programs(t)
+		less := n >= before && before != 0
+		before = n
+		time.Sleep(time.Second)
+		return less || n == 0
+	})
 	modes(t, func(t *testing.T, p *place, flags []string, act, denied string) {
 		cmd := p.run(flags, act, "leave", denied)
 		out, said := start(t, cmd)
+		if n := programs(t); n <= before {
+			t.Errorf("%d programs while a run is gated, %d before", n, before)
+		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("%v\n%s", err, said)
 		}
@@ -47,6 +79,7 @@ func TestBackground(t *testing.T) {
 			t.Errorf("it opened the file: %.100q", s)
 		}
 		p.verify(0)
+		eventually(t, "the gate's programs are gone", func() bool { return programs(t) <= before })
 	})
 }
 
