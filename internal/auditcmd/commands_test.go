@@ -124,6 +124,10 @@ func TestVerdictsAreExitCodes(t *testing.T) {
 	data, err := os.ReadFile(segment(t, dir))
 	check(t, err)
 	check(t, os.WriteFile(segment(t, dir), data[:len(data)-9], 0o600))
+	if out := expect(t, 1, "verify", "--unanchored", dir); !strings.Contains(out, "cut back") {
+		t.Error(out)
+	}
+	check(t, os.Remove(filepath.Join(dir, "head")))
 	expect(t, 2, "verify", "--unanchored", dir)
 	var r audit.Report
 	check(t, json.Unmarshal([]byte(expect(t, 2, "verify", "-o", "json", dir)), &r))

@@ -25,7 +25,9 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkChain(b *testing.B) {
 	body, err := appendBody(nil, decision(1))
 	check(b, err)
-	a := appender{mid: commonMembers("cd1245c5-2d1c-459e-8e71-6a71496554e8", Node{"node-1", "8b0b1c9e-6a3f-4d53-9f0c-0d8a4a1f0b4e"}, "cluster/8b0b1c9e-6a3f-4d53-9f0c-0d8a4a1f0b4e/a5b3c37ff556723c")}
+	mid, err := commonMembers("cd1245c5-2d1c-459e-8e71-6a71496554e8", Node{"node-1", "8b0b1c9e-6a3f-4d53-9f0c-0d8a4a1f0b4e"}, "cluster/8b0b1c9e-6a3f-4d53-9f0c-0d8a4a1f0b4e/a5b3c37ff556723c")
+	check(b, err)
+	a := appender{mid: mid}
 	a.add(stamp{}, body)
 	b.SetBytes(int64(len(a.buf)))
 	b.ReportAllocs()

@@ -4,86 +4,84 @@ package audit
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
+	"strings"
 	"time"
-
-	"github.com/authensor/safeclaw-node-agent/pkg/audit/vfs"
 )
+
+// originOf builds "<cluster>/<node uid>/<incarnation>". Cluster and UID are
+// identifiers; what could end a line, a part or the name of a key is refused.
+func originOf(cluster, uid, incarnation string) (string, error) {
+	for _, s := range []string{cluster, uid} {
+		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == '+' }) {
+			return "", fmt.Errorf("%q cannot be part of an audit log's origin: want printable ASCII without spaces, slashes and pluses", s)
+		}
+	}
+	return cluster + "/" + uid + "/" + incarnation, nil
+}
 
 // born starts a log in an empty directory. The order of steps decides what a
 // crash can leave: the first segment is complete under a temporary name before
 // the origin file appears, and takes its real name last. So an origin file
 // without a segment of either name means that a segment was removed.
-func (o *opener) born(ctx context.Context) (*appender, error) {
+func (o *opener) born(ctx context.Context) (_ *appender, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	incarnation, id := randomID(), randomID()
-	var err error
-	if o.origin, err = originOf(o.opts.Cluster, o.opts.Node.UID, incarnation); err != nil {
+	if o.dir.origin, err = originOf(o.opts.Cluster, o.opts.Node.UID, randomID()); err != nil {
 		return nil, err
 	}
-	text := originText(o.origin, o.opts.Node, o.opts.Machine.Now().UTC().Format(time.RFC3339))
-	out := &appender{name: segmentFile(0, id), mid: commonMembers(o.boot, o.opts.Node, o.origin)}
-	if len(out.mid) > maxMid {
-		return nil, errTooLong
-	}
-	out.link.prev = sha256.Sum256(text)
-	if out.file, err = o.createTmp(birthTmpName); err != nil {
+	if o.dir.mid, err = commonMembers(o.boot, o.opts.Node, o.dir.origin); err != nil {
 		return nil, err
 	}
-	if err := o.bear(out, id, text); err != nil {
-		return nil, errors.Join(err, out.file.Close())
+	a := &appender{id: randomID(), mid: o.dir.mid}
+	a.name = segmentFile(0, a.id)
+	if a.key, err = newSegmentKey(o.dir.origin); err != nil {
+		return nil, err
 	}
-	return out, nil
+	birth := Birth{
+		Origin: o.dir.origin, Node: o.opts.Node.Name, Key: a.key.public,
+		Born: o.opts.Machine.Now().UTC().Format(time.RFC3339),
+	}
+	note, err := a.key.note(birth.text())
+	if err != nil {
+		return nil, err
+	}
+	a.link.prev = sha256.Sum256([]byte(note))
+	if err := a.key.save(o.dir.fs, o.dir.path, keyFile(a.name)); err != nil {
+		return nil, err
+	}
+	if err := o.dir.fill(a, &segmentHeader{}, a.key, []Record{&logBirth{note}}, birthTmpName); err != nil {
+		return nil, err
+	}
+	if err := o.bear(a, []byte(note)); err != nil {
+		return nil, errors.Join(err, a.file.Close())
+	}
+	return a, nil
 }
 
-func (o *opener) bear(out *appender, id string, text []byte) error {
-	now := o.stamp()
-	body, err := appendBody(nil, &segmentHeader{Segment: id, Base: 0})
-	if err != nil {
+// bear gives the first segment its note and its name.
+func (o *opener) bear(a *appender, note []byte) error {
+	if err := o.dir.fs.SyncDir(o.dir.path); err != nil {
 		return err
 	}
-	out.add(now, body)
-	if err := out.commit(now); err != nil {
-		return err
-	}
-	if err := o.opts.FS.SyncDir(o.dir); err != nil {
-		return err
-	}
-	f, err := o.createTmp(originTmpName)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := writeDurably(o.dir.fs, o.dir.path, originName, note); err != nil {
 		return fmt.Errorf("write origin: %w", err)
 	}
-	if err := o.publish(originTmpName, originName); err != nil {
+	return o.baptize(a.name)
+}
+
+// baptize gives the first segment its name.
+func (o *opener) baptize(name string) error {
+	if err := o.dir.rename(birthTmpName, name); err != nil {
 		return err
 	}
-	return o.publish(birthTmpName, out.name)
-}
-
-// createTmp makes a file that a birth cut short may have left; what it left was
-// never part of a log.
-func (o *opener) createTmp(name string) (vfs.File, error) {
-	if err := o.opts.FS.Remove(o.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	line, err := firstLine(o.dir.fs, o.dir.join(name))
+	if err != nil {
+		return err
 	}
-	return o.opts.FS.Create(o.path(name))
-}
-
-func randomID() string {
-	var b [8]byte
-	rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
+	o.dir.owed = append(line, '\n')
+	return nil
 }

@@ -68,3 +68,28 @@ func (t *tree) root() Hash {
 	}
 	return h
 }
+
+// compact returns the subtrees, the largest first, from which the root follows.
+func (t *tree) compact() []Hash {
+	var out []Hash
+	for i := 63; i >= 0; i-- {
+		if t.size>>i&1 == 1 {
+			out = append(out, t.edge[i])
+		}
+	}
+	return out
+}
+
+// treeOf is the tree of size leaves that has such subtrees.
+func treeOf(size uint64, compact []Hash) (t tree, ok bool) {
+	if bits.OnesCount64(size) != len(compact) {
+		return t, false
+	}
+	t.size = size
+	for i := 63; i >= 0; i-- {
+		if size>>i&1 == 1 {
+			t.edge[i], compact = compact[0], compact[1:]
+		}
+	}
+	return t, true
+}

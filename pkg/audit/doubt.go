@@ -24,7 +24,7 @@ func newDoubt(w *walker, r *parsed, line []byte) *doubt {
 		first: w.before, second: w.at, want: w.link.prev, prev: r.prev, line: bytes.Clone(line),
 		firstHolds: w.since == 0 && w.rep.Commits > 0,
 	}
-	if string(r.kind) == KindCommit {
+	if isCommit(r.kind) {
 		d.head = bytes.Clone(r.f.head)
 	}
 	return d

@@ -26,8 +26,9 @@ type fields struct {
 	verdict, cpu, kseq, count, ranges []byte
 	size, head, root, bytes, crc      []byte
 	cpus, final, loadID, counted      []byte
-	segment, base                     []byte
+	segment                           []byte
 	discarded, sha256, file           []byte
+	note, checkpoint, upTo            []byte // with quotes, if they have any
 }
 
 // parser reads lines. It remembers the members that consecutive records share.
@@ -41,7 +42,8 @@ type parser struct {
 }
 
 var (
-	headStart = []byte(`{"v":1,"seq":`)
+	headStart = []byte(`{"v":2,"seq":`)
+	oldStart  = []byte(`{"v":1,`)
 	anyStart  = []byte(`{"v":`)
 	prevKey   = []byte(`,"prev":"`)
 	timeKey   = []byte(`","time":"`)
@@ -63,6 +65,9 @@ func (p *parser) parse(b []byte) (*parsed, error) {
 	p.rec = parsed{}
 	r := &p.rec
 	if !bytes.HasPrefix(b, headStart) {
+		if bytes.HasPrefix(b, oldStart) {
+			return nil, errOldFormat
+		}
 		if bytes.HasPrefix(b, anyStart) {
 			return nil, errors.New("record is of a format version that this verifier does not know")
 		}
@@ -136,8 +141,12 @@ func (r *parsed) member(key, v []byte) {
 		f.loadID = v
 	case "segment":
 		f.segment = unquote(v)
-	case "base":
-		f.base = v
+	case "note":
+		f.note = v
+	case "checkpoint":
+		f.checkpoint = v
+	case "upto":
+		f.upTo = v
 	case "discarded":
 		f.discarded = v
 	case "sha256":

@@ -12,20 +12,34 @@ import (
 
 // Log is an open audit log. Its methods may be called from any goroutine.
 type Log struct {
-	opts   Options
-	origin string
-	lock   io.Closer
-	out    *appender // the committer's alone
-	found  Standing
-	born   bool
+	opts  Options
+	boot  string
+	lock  io.Closer
+	found Standing
+	born  bool
+	limit retention
 
-	base time.Time // with boot: how boottime follows from the wall clock's monotonic part
-	boot time.Duration
+	// These are the committer's alone.
+	dir       *directory
+	out       *appender
+	acct      accountant
+	own       []Record  // of the log itself, to come before what is appended next
+	pointed   time.Time // when the last checkpoint was made
+	uncovered coverage  // what has become durable since
+	chores    time.Time // when retention looked last
+	clock     clockWatch
+	diskFull  bool // since the last chores
 
-	wake chan struct{} // capacity 1: the committer has reason to look
-	done chan struct{} // closed when the committer has ended
+	wake  chan struct{} // capacity 1: the committer has reason to look
+	quit  chan struct{} // closed when the log is being closed
+	done  chan struct{} // closed when the committer has ended
+	ended chan struct{} // closed when everything has ended
+	point *publisher
+	packs *packer
 
 	mu       sync.Mutex
+	base     time.Time     // with uptime: how boottime follows
+	uptime   time.Duration // from the wall clock's monotonic part
 	enc      encoder
 	pend     batch // appended, not yet taken by the committer
 	spare    batch // the batch the committer used last, to be filled next
@@ -36,20 +50,42 @@ type Log struct {
 	urgent   bool // commit without delay
 	closing  bool
 	err      error
+	failing  error // the writer cannot write at present
 	waiters  []waiter
+	acked    uint64     // what some anchor has
+	shelf    []*shelved // segments before the one that is written
+	// lastBegan is when the one that is written began.
+	lastBegan time.Time
 }
+
+// coverage says what is durable and in no checkpoint yet.
+type coverage struct{ some, critical bool }
 
 // batch is encoded bodies back to back.
 type batch struct {
-	buf     []byte
-	entries []entry
-	first   time.Time // when its oldest record was appended
+	buf      []byte
+	entries  []entry
+	first    time.Time // when its oldest record was appended
+	critical bool
 }
 
 type entry struct {
 	stamp
-	end int // of the body in buf
+	end  int // of the body in buf
+	cpu  uint32
+	what what
+	kseq uint64
 }
+
+// what the log itself wants to know of a record.
+type what uint8
+
+const (
+	other     what = iota
+	numbered       // has a kernel sequence number
+	accounted      // the balance wants to read it
+	quiet          // asks for no checkpoint
+)
 
 type waiter struct {
 	upTo uint64 // records appended since Open
@@ -62,10 +98,12 @@ type Stats struct {
 	Appended uint64 // records taken by Append
 	Durable  uint64 // of those, on the disk behind a commit record
 	Refused  uint64 // records refused with ErrQueueFull
+	// Failing is why the log cannot write at present; it goes on trying.
+	Failing error
 }
 
 // Origin names the log: "<cluster>/<node uid>/<incarnation>".
-func (l *Log) Origin() string { return l.origin }
+func (l *Log) Origin() string { return l.dir.origin }
 
 // Append queues a record. It encodes the record before it returns, so the
 // caller may reuse it, and never waits for the disk. A record that is too long
@@ -127,9 +165,11 @@ func (l *Log) enqueueOne(rec Record, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	mono := l.boot + now.Sub(l.base)
-	p.entries = append(p.entries, entry{stamp{now.UnixNano(), int64(mono)}, len(p.buf)})
+	e := entry{stamp: stamp{now.UnixNano(), int64(l.uptime + now.Sub(l.base))}, end: len(p.buf)}
+	e.note(rec)
+	p.entries = append(p.entries, e)
 	l.appended++
+	p.critical = p.critical || rec.critical()
 	first := len(p.entries) == 1
 	if first {
 		p.first = now
@@ -142,6 +182,20 @@ func (l *Log) enqueueOne(rec Record, now time.Time) error {
 		l.signal()
 	}
 	return nil
+}
+
+// note takes down what the log itself wants to know of a record.
+func (e *entry) note(rec Record) {
+	switch r := rec.(type) {
+	case *Decision:
+		e.what, e.cpu, e.kseq = numbered, r.CPU, r.KSeq
+	case *Guard:
+		e.what, e.cpu, e.kseq = numbered, r.CPU, r.KSeq
+	case *Counted, *Loss, *AgentStart, *AgentStop, *Heartbeat:
+		e.what = accounted
+	case *shipped:
+		e.what = quiet
+	}
 }
 
 func (l *Log) signal() {
@@ -189,10 +243,11 @@ func (l *Log) Close(ctx context.Context, last ...Record) error {
 		}
 	}
 	l.closing, l.urgent = true, true
+	close(l.quit)
 	l.signal()
 	l.mu.Unlock()
 	select {
-	case <-l.done:
+	case <-l.ended:
 	case <-ctx.Done():
 		return errors.Join(err, ctx.Err())
 	}
@@ -208,5 +263,5 @@ func (l *Log) Close(ctx context.Context, last ...Record) error {
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Stats{l.appended, l.durable, l.refused}
+	return Stats{l.appended, l.durable, l.refused, l.failing}
 }

@@ -41,6 +41,7 @@ func TestReopenContinuesTheChain(t *testing.T) {
 // aside, whatever they are, and they are kept.
 func TestReopenAfterTruncationAnywhere(t *testing.T) {
 	files, segment := sampleLog(t, 6, 3)
+	delete(files, headName)
 	data := files[segment]
 	commits := commitEnds(data)
 	step := 13
@@ -196,40 +197,108 @@ func TestAppendNeverWaitsForTheDisk(t *testing.T) {
 	}
 }
 
-func TestFailedSyncEndsTheLog(t *testing.T) {
+// A log that reached further than its last commit record now does was cut back,
+// whatever the place; the machine remembers.
+func TestReopenRefusesLogBehindItsHead(t *testing.T) {
+	files, segment := sampleLog(t, 6, 3)
+	head, err := ReadCheckpoint(files[headName])
+	check(t, err)
+	data := files[segment]
+	commits, refused := commitEnds(data), 0
+	for _, cut := range commits {
+		m := with(files, segment, data[:cut])
+		seq := uint64(bytes.Count(data[:cut], []byte{'\n'}) - 1)
+		r := verifyMem(t, m)
+		l, err := Open(context.Background(), "log", memOptions(m))
+		if seq >= head.Size {
+			check(t, err)
+			check(t, l.Close(context.Background()))
+			continue
+		}
+		refused++
+		var ce *CorruptionError
+		if !errors.As(err, &ce) || ce.Segment != headName || r.ExitCode() != ExitTampered {
+			t.Errorf("cut after record %d of %d: %v, exit %d", seq, head.Size, err, r.ExitCode())
+		}
+	}
+	if refused == 0 {
+		t.Error("the head is behind every commit")
+	}
+}
+
+// failing makes every operation that a test names fail, until it is called again
+// with none.
+func (m *memFS) failing(err error, ops ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = func(op, _ string) error {
+		if slices.Contains(ops, op) {
+			return err
+		}
+		return nil
+	}
+}
+
+// After a failed write or sync the log goes on in another segment, and nothing
+// that was appended is lost.
+func TestLogGoesOnInAnotherSegment(t *testing.T) {
 	for _, op := range []string{"write", "datasync"} {
 		t.Run(op, func(t *testing.T) {
-			m := newMemFS(nil)
+			m, ctx := newMemFS(nil), context.Background()
 			l := openMem(t, m)
 			check(t, l.Append(decision(1)))
-			check(t, l.Flush(context.Background()))
+			check(t, l.Flush(ctx))
 			broken := errors.New("disk is gone")
-			m.mu.Lock()
-			m.fail = func(o, _ string) error {
-				if o == op {
-					return broken
-				}
-				return nil
-			}
-			m.mu.Unlock()
+			m.failing(broken, op)
 			check(t, l.Append(decision(2)))
-			var fe *FailedError
-			if err := l.Flush(context.Background()); !errors.As(err, &fe) || !errors.Is(err, broken) {
-				t.Fatalf("flush: %v", err)
+			for l.Stats().Failing == nil {
+				time.Sleep(time.Millisecond)
 			}
-			if err := l.Append(decision(3)); !errors.As(err, &fe) {
-				t.Errorf("append: %v", err)
+			if err := l.Stats().Failing; !errors.Is(err, broken) {
+				t.Fatalf("failing: %v", err)
 			}
-			if err := l.Close(context.Background(), &AgentStop{}); !errors.As(err, &fe) {
-				t.Errorf("close: %v", err)
+			check(t, l.Append(decision(3)))
+			m.failing(nil)
+			check(t, l.Flush(ctx))
+			if s := l.Stats(); s.Failing != nil || s.Durable != 3 {
+				t.Errorf("%+v", s)
 			}
-			m.fail = nil
+			check(t, l.Close(ctx, &AgentStop{}))
+			r := verifyMem(t, m)
+			if r.ExitCode() != ExitProven || r.Verdicts["deny"] != 3 || len(r.Segments) != 2 || len(r.Recoveries) != 1 {
+				t.Errorf("exit %d, %+v, %v, %v", r.ExitCode(), r.Bad, r.Verdicts, r.Segments)
+			}
 			l = openMem(t, m)
-			check(t, l.Close(context.Background()))
-			if r := verifyMem(t, m); r.ExitCode() != ExitProven || r.Verdicts["deny"] < 1 {
-				t.Errorf("exit %d, %v", r.ExitCode(), r.Verdicts)
+			check(t, l.Close(ctx))
+			if r := verifyMem(t, m); r.ExitCode() != ExitProven {
+				t.Errorf("after another start: exit %d, %+v", r.ExitCode(), r.Bad)
 			}
 		})
+	}
+}
+
+// A log that is closed while the disk is gone says so, and what was durable
+// verifies.
+func TestClosedWhileTheDiskIsGone(t *testing.T) {
+	m, ctx := newMemFS(nil), context.Background()
+	l := openMem(t, m)
+	check(t, l.Append(decision(1)))
+	check(t, l.Flush(ctx))
+	broken := errors.New("disk is gone")
+	m.failing(broken, "write", "datasync", "sync")
+	check(t, l.Append(decision(2)))
+	var fe *FailedError
+	if err := l.Close(ctx, &AgentStop{}); !errors.As(err, &fe) || !errors.Is(err, broken) {
+		t.Errorf("close: %v", err)
+	}
+	if err := l.Append(decision(3)); !errors.As(err, &fe) {
+		t.Errorf("append: %v", err)
+	}
+	m.failing(nil)
+	l = openMem(t, m)
+	check(t, l.Close(ctx))
+	if r := verifyMem(t, m); r.ExitCode() != ExitProven || r.Verdicts["deny"] < 1 {
+		t.Errorf("exit %d, %v", r.ExitCode(), r.Verdicts)
 	}
 }
 

@@ -102,6 +102,15 @@ func (m *memFS) SyncDir(dir string) error             { return m.ask("syncdir", 
 func (m *memFS) IsDir(name string) (bool, error)      { return name == "log", nil }
 func (m *memFS) Lock(name string) (io.Closer, error)  { return io.NopCloser(nil), m.ask("lock", name) }
 
+func (m *memFS) Space(string) (uint64, error) { return 0, nil }
+
+func (m *memFS) Erase(name string) error {
+	if err := m.ask("erase", name); err != nil {
+		return err
+	}
+	return m.Remove(name)
+}
+
 func (m *memFS) ReadDir(string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -28,6 +28,31 @@ type Options struct {
 	// before it is committed. Default 5 ms.
 	Delay time.Duration
 
+	// SegmentBytes and SegmentAge say when a segment is sealed and followed by
+	// another: when it is as long, or that old and not empty. Default 64 MiB, but
+	// not more than an eighth of MaxBytes and not less than 1 MiB, and a day.
+	SegmentBytes int64
+	SegmentAge   time.Duration
+
+	// MaxBytes is how much room all segments may take; the oldest are removed
+	// beyond it, and the removal recorded. Default: the smaller of 5 GiB and 5%
+	// of the file system. MaxAge, if set, is how old the last record of a segment
+	// may become.
+	MaxBytes int64
+	MaxAge   time.Duration
+	// KeepUnshipped keeps segments that no anchor knows, whatever their size and age.
+	KeepUnshipped bool
+	// RemoveWhenFull says that the oldest segments may be removed also when the disk
+	// is full. Otherwise the log waits for room, and declares what it could not take.
+	RemoveWhenFull bool
+
+	// PackAfter is how long a segment stays plain after it was followed, before
+	// it is compressed. Default: an hour, which is also the least.
+	PackAfter time.Duration
+
+	// Anchors take signed checkpoints off the node.
+	Anchors []Shipper
+
 	// Logger hears of recoveries and failures. Default: nobody.
 	Logger *slog.Logger
 
@@ -46,7 +71,22 @@ const (
 	// therefore never longer than maxTail.
 	maxBatch      = 8192
 	maxBatchBytes = 8 << 20
-	maxTail       = maxBatchBytes + 2*(MaxRecord+1)
+	maxTail       = maxBatchBytes + 64<<10
+
+	defaultSegmentBytes = 64 << 20
+	minSegmentBytes     = 1 << 20
+	defaultSegmentAge   = 24 * time.Hour
+	defaultMaxBytes     = 5 << 30
+	minPackAfter        = time.Hour
+
+	// The longest time that a durable record waits for a checkpoint, and that a
+	// critical one does.
+	pointDelay         = time.Second
+	pointDelayCritical = 50 * time.Millisecond
+	// How often retention looks.
+	choreInterval = time.Minute
+	// A writer that cannot write tries again after this, and no later than that.
+	retryFirst, retryLast = 10 * time.Millisecond, 5 * time.Second
 
 	// Enough waiting to commit without further delay.
 	readyRecords = 512
@@ -60,6 +100,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.QueueRecords, defaultQueueRecords)
 	setDefault(&o.QueueBytes, defaultQueueBytes)
 	setDefault(&o.Delay, defaultDelay)
+	setDefault(&o.SegmentAge, defaultSegmentAge)
+	o.PackAfter = max(o.PackAfter, minPackAfter)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -62,6 +62,19 @@ func (l *lineReader) next() (from, to int, end ending, err error) {
 	}
 }
 
+// rest counts the bytes that are left, up to a limit.
+func (l *lineReader) rest(limit int64) (int64, error) {
+	n := int64(l.w - l.r)
+	if n >= limit {
+		return limit, nil
+	}
+	more, err := io.CopyN(io.Discard, l.src, limit-n)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n + more, err
+}
+
 // zerosFrom says whether the file from off to size consists of bytes that are
 // not zero followed by zeros to its end, at least one. A crash that made a file
 // longer before its content arrived leaves it like that.

@@ -28,15 +28,13 @@ func (o *opener) recover(w *walker, out *appender) error {
 		return err
 	}
 	rec := &recovery{
-		Commit: w.rep.Committed.Seq, Discarded: uint64(size), Records: w.rep.TailRecords, SHA256: sum,
+		Commit: w.rep.Committed.Seq, Discarded: uint64(size), Records: w.rep.TailRecords, SHA256: &sum,
 		File: kept, Reason: "torn tail", BootBefore: w.good.boot, BootNow: o.boot,
 	}
-	body, err := appendBody(nil, rec)
-	if err != nil {
+	if err := out.record(o.dir.stamp(), rec); err != nil {
 		return err
 	}
-	out.add(o.stamp(), body)
-	if err := out.commit(o.stamp()); err != nil {
+	if err := out.commit(o.dir.stamp()); err != nil {
 		return err
 	}
 	o.opts.Logger.Warn("audit log recovered", "segment", out.name, "commit", rec.Commit,
@@ -46,7 +44,7 @@ func (o *opener) recover(w *walker, out *appender) error {
 
 // keep copies src to a new file in the log directory and makes it durable.
 func (o *opener) keep(src io.Reader, name string) (sum Hash, err error) {
-	f, err := o.opts.FS.Create(o.path(name))
+	f, err := o.dir.fs.Create(o.dir.join(name))
 	if err != nil {
 		return sum, err
 	}
@@ -59,5 +57,5 @@ func (o *opener) keep(src io.Reader, name string) (sum Hash, err error) {
 		return sum, err
 	}
 	h.Sum(sum[:0])
-	return sum, o.opts.FS.SyncDir(o.dir)
+	return sum, o.dir.fs.SyncDir(o.dir.path)
 }

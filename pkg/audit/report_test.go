@@ -12,15 +12,16 @@ import (
 
 func TestReportSaysWhatIsProven(t *testing.T) {
 	files, segment := sampleLog(t, 6, 3)
+	delete(files, headName)
 	damaged := bytes.Replace(files[segment], []byte("shadow-4"), []byte("shadow-9"), 1)
 	for name, c := range map[string]struct {
 		m    *memFS
 		exit int
 		want []string
 	}{
-		"clean":    {newMemFS(files), ExitProven, []string{"HOLDS, UNANCHORED", "Complete from record 0 to 13", "No anchor was given", "6 in the log"}},
+		"clean":    {newMemFS(files), ExitProven, []string{"HOLDS, UNANCHORED", "Complete from record 0 to 16", "No anchor was given", "6 in the log"}},
 		"torn":     {with(files, segment, files[segment][:len(files[segment])-5]), ExitIncomplete, []string{"INCOMPLETE", "after the last commit record"}},
-		"tampered": {with(files, segment, damaged), ExitTampered, []string{"TAMPERED", "Record 8 does not hold", "line 9", "The 8 records before it hold", "record was changed"}},
+		"tampered": {with(files, segment, damaged), ExitTampered, []string{"TAMPERED", "Record 10 does not hold", "line 11", "The 10 records before it hold", "record was changed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := verifyMem(t, c.m)

@@ -67,7 +67,11 @@ type by struct {
 
 // quiet has the kinds that Tail leaves out unless asked for all.
 func (r *row) quiet() bool {
-	return r.Kind == KindCommit || r.Kind == KindHeartbeat || r.Kind == KindSegmentHeader
+	switch r.Kind {
+	case KindCommit, KindHeartbeat, KindSegmentHeader, KindSegmentSealed, KindAccount, KindLogBirth, KindKeyRotated, KindCheckpoint, KindShipAcked:
+		return true
+	}
+	return false
 }
 
 const rowFormat = "%-12s  %s  %-16s  %-40s  %-24s  %-16s  %s\n"

@@ -5,36 +5,12 @@ package audit
 import (
 	"fmt"
 	"hash/crc32"
-	"regexp"
 	"time"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit/vfs"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// Names in a log directory.
-const (
-	lockName      = "LOCK"
-	originName    = "origin"
-	originTmpName = "origin.tmp"
-	birthTmpName  = "birth.tmp" // first segment until its log is born
-)
-
-var segmentName = regexp.MustCompile(`^(\d{20})-([0-9a-f]{16})\.jsonl$`)
-
-func segmentFile(base uint64, id string) string { return fmt.Sprintf("%020d-%s.jsonl", base, id) }
-
-// segments picks the segment files out of a directory's names, in order.
-func segments(names []string) []string {
-	var out []string
-	for _, n := range names {
-		if segmentName.MatchString(n) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
 
 // link is where a chain stands: what the next record continues.
 type link struct {
@@ -44,9 +20,18 @@ type link struct {
 
 // appender writes one segment. It is used by one goroutine at a time.
 type appender struct {
-	file vfs.File
-	name string
-	link link
+	file   vfs.File
+	name   string
+	id     string
+	base   uint64
+	key    *segmentKey
+	sealed bool
+	began  int64 // Unix time of the header in nanoseconds
+	worth  bool  // has more than a segment says about itself
+
+	link link   // after the last record added
+	good link   // after the last durable commit
+	size int64  // of the file up to there
 	mid  []byte // members from boot_id to log, the same in every record
 	buf  []byte // lines since the last commit, after one spare byte
 	date dateCache
@@ -59,7 +44,7 @@ type stamp struct {
 }
 
 // commonMembers are the members that all records of a run of the agent share.
-func commonMembers(bootID string, node Node, origin string) []byte {
+func commonMembers(bootID string, node Node, origin string) ([]byte, error) {
 	e := encoder{b: []byte{'{'}, text: 512, exact: 512}
 	text(&e, "boot_id", bootID, true)
 	e.open("node")
@@ -67,7 +52,10 @@ func commonMembers(bootID string, node Node, origin string) []byte {
 	text(&e, "uid", node.UID, true)
 	e.close()
 	text(&e, "log", origin, true)
-	return append(append([]byte{','}, e.b[1:]...), ',')
+	if len(e.b)+1 > maxMid {
+		return nil, errTooLong
+	}
+	return append(append([]byte{','}, e.b[1:]...), ','), nil
 }
 
 // maxMid bounds the common members, and maxBody a line from kind on.
@@ -78,17 +66,28 @@ const (
 
 // add puts a record behind the others of this commit.
 func (a *appender) add(s stamp, body []byte) {
+	at := a.head(s)
+	a.buf = append(a.buf, body...)
+	a.end(at)
+}
+
+// record adds a record of the log's own.
+func (a *appender) record(s stamp, rec Record) error {
+	body, err := appendBody(nil, rec)
+	if err != nil {
+		return err
+	}
+	a.add(s, body)
+	return nil
+}
+
+// head begins a line and returns where.
+func (a *appender) head(s stamp) int {
 	if len(a.buf) == 0 {
 		a.buf = append(a.buf, 0)
 	}
 	at := len(a.buf)
-	a.head(s)
-	a.buf = append(a.buf, body...)
-	a.seal(at)
-}
-
-func (a *appender) head(s stamp) {
-	b := append(a.buf, `{"v":1,"seq":`...)
+	b := append(a.buf, headStart...)
 	b = appendUint(b, a.link.tree.size)
 	e := encoder{b: b}
 	e.hash("prev", a.link.prev)
@@ -97,10 +96,11 @@ func (a *appender) head(s stamp) {
 	e.b = append(e.b, `","mono":`...)
 	e.b = appendUint(e.b, uint64(max(s.mono, 0)))
 	a.buf = append(e.b, a.mid...)
+	return at
 }
 
-// seal hashes the line that begins at position at and ends it.
-func (a *appender) seal(at int) {
+// end hashes the line that begins at position at and ends it.
+func (a *appender) end(at int) {
 	a.link.prev = leafHashAt(a.buf, at)
 	a.link.tree.add(a.link.prev)
 	a.buf = append(a.buf, '\n')
@@ -110,37 +110,73 @@ func (a *appender) seal(at int) {
 // commit may cover.
 func (a *appender) full() bool { return len(a.buf) >= maxBatchBytes }
 
+// checkpoint adds a signed checkpoint, which a commit must follow, and returns it.
+func (a *appender) checkpoint(s stamp) (*Published, error) {
+	p, err := a.point()
+	if err != nil {
+		return nil, err
+	}
+	return p, a.record(s, &checkpointRecord{Note: string(p.Note)})
+}
+
+// point signs how far the log goes.
+func (a *appender) point() (*Published, error) {
+	c := Checkpoint{Origin: a.key.name, Size: a.link.tree.size, Root: a.link.tree.root()}
+	msg, err := a.key.note(c.text())
+	return &Published{c, []byte(msg)}, err
+}
+
 // commit ends the records added since the last commit with a commit record and
 // makes them all durable.
-func (a *appender) commit(s stamp) error {
-	since := max(len(a.buf)-1, 0)
-	if since == 0 {
-		a.buf = append(a.buf[:0], 0)
+func (a *appender) commit(s stamp) error { return a.commitAs(s, &commitRecord{}) }
+
+// seal ends the segment.
+func (a *appender) seal(s stamp, reason string) (*Published, error) {
+	p, err := a.point()
+	if err != nil {
+		return nil, err
 	}
-	at := len(a.buf)
-	root := a.link.tree.root()
-	a.head(s)
-	e := encoder{b: a.buf}
-	e.b = append(e.b, `"kind":"commit"`...)
-	e.uint("size", a.link.tree.size)
-	e.hash("head", a.link.prev)
+	if err := a.commitAs(s, &sealed{Segment: a.id, Base: a.base, Reason: reason, Checkpoint: string(p.Note)}); err != nil {
+		return nil, err
+	}
+	a.sealed = true
+	return p, nil
+}
+
+// commitAs writes a record with the members of a commit.
+func (a *appender) commitAs(s stamp, rec Record) error {
+	since := max(len(a.buf)-1, 0)
+	head, size, root := a.link.prev, a.link.tree.size, a.link.tree.root()
+	at := a.head(s)
+	e := encoder{b: a.buf, text: limits[0].text, exact: limits[0].exact}
+	e.b = append(append(append(e.b, `"kind":"`...), rec.Kind()...), '"')
+	rec.appendFields(&e)
+	e.uint("size", size)
+	e.hash("head", head)
 	e.hash("root", root)
 	e.uint("bytes", uint64(since))
 	sum := crc32.Checksum(e.b[1:], castagnoli)
 	e.b = fmt.Appendf(e.b, `,"crc32c":"%08x"}`, sum)
 	a.buf = e.b
-	a.seal(at)
+	a.end(at)
 	return a.flush()
 }
 
+// flush makes what was added durable, or takes it back.
 func (a *appender) flush() error {
-	defer func() { a.buf = a.buf[:0] }()
-	if _, err := a.file.Write(a.buf[1:]); err != nil {
-		return &FailedError{Op: "write", Segment: a.name, Err: err}
+	n := len(a.buf) - 1
+	_, err := a.file.Write(a.buf[1:])
+	a.buf = a.buf[:0]
+	op := "write"
+	if err == nil {
+		op, err = "sync", a.file.Datasync()
 	}
-	if err := a.file.Datasync(); err != nil {
-		return &FailedError{Op: "sync", Segment: a.name, Err: err}
+	if err != nil {
+		a.link = a.good
+		return &FailedError{Op: op, Segment: a.name, Err: err}
 	}
+	a.good = a.link
+	a.size += int64(n)
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -80,35 +79,123 @@ func (w *walker) directory(ctx context.Context, fsys vfs.FS, dir string) error {
 		w.rep.Bad = w.before.bad(errors.New("the log has segments but no origin file"))
 		return nil
 	}
-	if w.rep.Origin, err = parseOrigin(origin); err != nil {
+	if w.birth, err = ParseBirth(origin); err != nil {
 		w.rep.Bad = w.before.bad(err)
 		return nil
 	}
+	w.rep.Origin = w.birth.Origin
 	w.link.prev = sha256.Sum256(origin)
 	if len(files) == 0 && slices.Contains(names, birthTmpName) {
 		return w.file(ctx, fsys, filepath.Join(dir, birthTmpName), true)
 	}
 	if len(files) == 0 {
 		w.rep.Bad = w.before.bad(errors.New("the log was born, but its segments are gone"))
+		return nil
+	}
+	if err := w.remember(fsys, dir); err != nil || w.rep.Bad != nil {
+		return err
+	}
+	if err := w.seek(fsys, dir, files[0]); err != nil || w.rep.Bad != nil {
+		return err
 	}
 	for i, name := range files {
 		if w.rep.Bad != nil {
 			break
 		}
-		if err := w.file(ctx, fsys, filepath.Join(dir, name), i == len(files)-1); err != nil {
+		w.stop = nil
+		last := i == len(files)-1
+		if !last {
+			w.stop = abandonedAt(fsys, filepath.Join(dir, files[i+1]))
+		}
+		if err := w.file(ctx, fsys, filepath.Join(dir, name), last); err != nil {
 			return err
 		}
+	}
+	if c := w.mustReach; w.rep.Bad == nil && c != nil && (w.rep.Committed == nil || w.rep.Committed.Seq < c.Size) {
+		w.rep.Bad = place{segment: headName, line: 1, seq: c.Size}.bad(
+			fmt.Errorf("the log reached record %d before and does not any more: it was cut back", c.Size))
+	}
+	if w.rep.Bad == nil && w.removed < w.rep.FirstSeq {
+		w.rep.Bad = place{segment: files[0], line: 1, seq: w.rep.FirstSeq}.bad(
+			fmt.Errorf("records up to %d are gone, and no record says that retention removed them", w.rep.FirstSeq-1))
 	}
 	return nil
 }
 
-func (w *walker) file(ctx context.Context, fsys vfs.FS, path string, last bool) (err error) {
-	f, err := fsys.Open(path)
+// remember reads how far the log went as its own machine remembers it.
+func (w *walker) remember(fsys vfs.FS, dir string) error {
+	msg, err := readAll(fsys, filepath.Join(dir, headName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return w.segment(ctx, f, filepath.Base(path), last)
+	c, err := ReadCheckpoint(msg)
+	if err == nil && c.Origin != w.birth.Origin {
+		err = fmt.Errorf("checkpoint is of the log %q", c.Origin)
+	}
+	if err != nil {
+		w.rep.Bad = place{segment: headName, line: 1}.bad(err)
+		return nil
+	}
+	w.mustReach = c
+	return nil
+}
+
+// seek makes the walk begin at the first segment there is. If that is not the
+// log's first, the file of headers says how its key follows from the birth key.
+func (w *walker) seek(fsys vfs.FS, dir, first string) error {
+	if first[:20] == segmentFile(0, "")[:20] {
+		return nil
+	}
+	_, err := headerChain(fsys, dir, w.birth, func(h *header) error {
+		if h.name() == first {
+			w.trusted, w.sealed = true, h.Abandoned == nil
+			return w.from(h)
+		}
+		if !w.trusted {
+			w.header = h
+		}
+		return nil
+	})
+	var ce *CorruptionError
+	switch {
+	case errors.As(err, &ce):
+		w.rep.Bad = place{segment: ce.Segment, line: ce.Seq + 1, offset: ce.Offset}.bad(ce.Err)
+		return nil
+	case err != nil && w.trusted: // an anchor names another root
+		w.rep.Bad = place{segment: headersName, seq: w.rep.FirstSeq}.bad(err)
+		return nil
+	case err != nil:
+		return err
+	case !w.trusted:
+		w.rep.Bad = place{segment: headersName}.bad(fmt.Errorf("no header says how %s follows from the log's birth", first))
+	}
+	return nil
+}
+
+// abandonedAt returns after which record the header of a segment says that the
+// one before it was abandoned; nil if it does not, or cannot be read.
+func abandonedAt(fsys vfs.FS, path string) *uint64 {
+	line, err := firstLine(fsys, path)
+	if err != nil {
+		return nil
+	}
+	h, err := parseHeader(line)
+	if err != nil || h.Abandoned == nil {
+		return nil
+	}
+	return &h.Abandoned.Commit
+}
+
+func (w *walker) file(ctx context.Context, fsys vfs.FS, path string, last bool) (err error) {
+	r, err := openSegment(fsys, path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return w.segment(ctx, r, filepath.Base(path), last)
 }
 
 // report finishes the walk.
@@ -149,13 +236,4 @@ func (w *walker) judgeAnchors() {
 		}
 	}
 	r.Anchors, r.Anchored = w.anchors.list, w.anchors.met()
-}
-
-func readAll(fsys vfs.FS, path string) (b []byte, err error) {
-	f, err := fsys.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return io.ReadAll(io.LimitReader(f, 64<<10))
 }

@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"strings"
-
-	"github.com/authensor/safeclaw-node-agent/pkg/audit/vfs"
 )
 
 // walker follows a chain through its segments, line by line. [Verify] and
@@ -21,12 +18,25 @@ type walker struct {
 	acct   accountant
 	kinds  map[string]*uint64
 
-	lastTime  []byte
-	segmentID string // of the last header
+	lastTime []byte
+
+	birth  *Birth  // nil: not known, as of a single segment
+	header *header // of the segment
+	sealed bool    // the segment has its seal
+	// trusted says that the segment's key follows from the birth key.
+	trusted bool
+	stop    *uint64 // commit record after which the segment was abandoned
+	removed uint64  // segments below this base were removed by retention, as records say
+	lossy   bool    // the record before is a recovery
+	carried string  // segment whose account records stand for what came before
+	// mustReach, if set, is a checkpoint whose root the tree must have at its size.
+	mustReach *Checkpoint
+	// onHeader and onCheckpoint, if set, hear of what was accepted.
+	onHeader     func(h *header)
+	onCheckpoint func(seq uint64, c *Checkpoint, note []byte)
 
 	link     link
-	anyStart bool // the first record's prev and the tree before it are unknown
-	noTree   bool // the tree is unknown: the walk did not begin at record 0
+	anyStart bool // the walk begins at some segment: its header says where
 	crc      uint32
 	since    int64 // bytes since the last commit line
 	good     mark  // the last commit record
@@ -64,14 +74,10 @@ func newWalker() *walker {
 
 // segment walks one file. last says that no other follows, so that it may end
 // in a torn tail.
-func (w *walker) segment(ctx context.Context, f vfs.File, name string, last bool) error {
-	size, err := f.Size()
-	if err != nil {
-		return fmt.Errorf("find size of segment: %w", err)
-	}
+func (w *walker) segment(ctx context.Context, r *segmentReader, name string, last bool) error {
 	w.rep.Segments = append(w.rep.Segments, name)
 	w.at = place{segment: name}
-	lines := newLineReader(io.NewSectionReader(f, 0, size), size)
+	lines := newLineReader(r, readSize(r.size))
 	for w.rep.Bad == nil {
 		if w.eachErr != nil {
 			return w.eachErr
@@ -79,15 +85,22 @@ func (w *walker) segment(ctx context.Context, f vfs.File, name string, last bool
 		if w.at.line%4096 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if w.stop != nil && w.good.offset == lines.off && w.good.link.tree.size == *w.stop+1 && w.at.line > 0 {
+			return w.abandoned(lines)
+		}
 		w.at.line++
 		w.at.offset = lines.off
 		w.at.seq = w.link.tree.size
 		from, to, end, err := lines.next()
+		if err != nil && r.plain == nil {
+			w.rep.Bad = w.at.bad(fmt.Errorf("unpack segment: %w", err))
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("read segment: %w", err)
 		}
 		if end != newline {
-			return w.end(f, size, to > from, end, last)
+			return w.end(r, lines.off+int64(to-from), end, last)
 		}
 		w.rep.Bad = w.line(lines.buf[:to], from)
 		w.before = w.at
@@ -95,16 +108,46 @@ func (w *walker) segment(ctx context.Context, f vfs.File, name string, last bool
 	return nil
 }
 
-// end judges what follows the last whole line.
-func (w *walker) end(f vfs.File, size int64, some bool, end ending, last bool) error {
+// readSize is how much a reader of lines takes at once.
+func readSize(size int64) int64 {
+	if size < 0 {
+		return 256 << 10
+	}
+	return size
+}
+
+// abandoned passes over what follows the last commit of a segment that its
+// writer gave up.
+func (w *walker) abandoned(lines *lineReader) error {
+	rest, err := lines.rest(maxTail + 1)
+	if err != nil {
+		return fmt.Errorf("read segment: %w", err)
+	}
+	w.rep.TailRecords = 0
+	if rest > maxTail {
+		w.rep.Bad = w.at.bad(fmt.Errorf("more than %d bytes follow the last commit record of an abandoned segment", int64(maxTail)))
+	}
+	return nil
+}
+
+// end judges what follows the last whole line. read is how much of the segment
+// has been read.
+func (w *walker) end(r *segmentReader, read int64, end ending, last bool) error {
 	if w.doubt != nil {
 		w.rep.Bad = w.doubt.settle(nil)
 		return nil
 	}
+	size := read
+	if r.plain != nil {
+		size = r.size
+	}
 	if end == overlong {
-		torn, err := zerosFrom(f, w.at.offset, size)
-		if err != nil {
-			return fmt.Errorf("read segment: %w", err)
+		torn := false
+		if r.plain != nil {
+			var err error
+			if torn, err = zerosFrom(r.plain, w.at.offset, size); err != nil {
+				return fmt.Errorf("read segment: %w", err)
+			}
 		}
 		if !torn {
 			w.rep.Bad = w.at.bad(fmt.Errorf("line is longer than %d bytes", MaxRecord))
@@ -113,9 +156,13 @@ func (w *walker) end(f vfs.File, size int64, some bool, end ending, last bool) e
 	}
 	w.rep.TailBytes = size - w.good.offset
 	switch {
-	case w.rep.TailBytes == 0:
+	case !last && w.stop != nil:
+		w.rep.Bad = w.at.bad(fmt.Errorf("segment ends before record %d, after which it was abandoned", *w.stop))
+	case w.rep.TailBytes == 0 && (last || w.sealed):
 	case !last:
-		w.rep.Bad = w.at.bad(errors.New("segment does not end with a commit record, but another segment follows"))
+		w.rep.Bad = w.at.bad(errors.New("segment does not end with a segment.sealed record, but another segment follows"))
+	case w.sealed:
+		w.rep.Bad = w.at.bad(fmt.Errorf("%d bytes follow the seal of the segment", w.rep.TailBytes))
 	case w.rep.TailBytes > maxTail:
 		w.rep.Bad = w.at.bad(fmt.Errorf("%d bytes follow the last commit record, more than a crash can leave", w.rep.TailBytes))
 	}
@@ -137,10 +184,9 @@ func (w *walker) line(buf []byte, from int) *BadRecord {
 	}
 	if w.anyStart {
 		w.anyStart = false
-		w.link = link{prev: r.prev, tree: tree{size: r.seq}}
-		w.at.seq, w.noTree = r.seq, r.seq > 0
-		w.rep.FirstSeq, w.rep.Origin = r.seq, w.parser.log
-		w.anchors.begin(r.seq + 1)
+		if err := w.begin(b); err != nil {
+			return w.at.bad(err)
+		}
 	}
 	if r.seq != w.at.seq {
 		return w.at.bad(fmt.Errorf("sequence number %d where %d belongs: records were removed, added or moved", r.seq, w.at.seq))
@@ -165,6 +211,31 @@ func (w *walker) line(buf []byte, from int) *BadRecord {
 	return nil
 }
 
+// begin takes what the first header says for granted.
+func (w *walker) begin(line []byte) error {
+	h, err := parseHeader(line)
+	if err != nil {
+		return err
+	}
+	if w.rep.Origin == "" {
+		w.rep.Origin = h.Log
+	}
+	return w.from(h)
+}
+
+// from makes the walk begin at a header.
+func (w *walker) from(h *header) error {
+	w.link = h.link
+	w.at.seq, w.rep.FirstSeq = h.Base, h.Base
+	w.carried = h.Segment
+	w.anchors.begin(h.Base)
+	return w.anchors.reach(&w.link.tree)
+}
+
+func isCommit(kind []byte) bool {
+	return string(kind) == KindCommit || string(kind) == KindSegmentSealed
+}
+
 // accept takes a record that holds into the state.
 func (w *walker) accept(r *parsed, buf []byte, from int) {
 	if w.rep.Records == 0 {
@@ -176,13 +247,14 @@ func (w *walker) accept(r *parsed, buf []byte, from int) {
 	w.link.tree.add(w.link.prev)
 	w.lastTime = append(w.lastTime[:0], r.time...)
 	n := int64(len(buf) - from + 1)
-	if string(r.kind) != KindCommit {
+	if !isCommit(r.kind) {
 		w.crc = crc32.Update(w.crc, castagnoli, buf[from:len(buf)+1]) // with its newline
 		w.since += n
 		w.rep.TailRecords++
 		return
 	}
 	w.crc, w.since, w.rep.TailRecords = 0, 0, 0
+	w.sealed = string(r.kind) == KindSegmentSealed
 	w.rep.Commits++
 	w.good = mark{w.link, w.parser.bootID, w.at.offset + n}
 	w.rep.Committed = &Committed{

@@ -42,3 +42,11 @@ func (OS) Boottime() time.Duration {
 	}
 	return time.Duration(ts.Nano())
 }
+
+func (OS) Space(dir string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return st.Blocks * uint64(st.Bsize), nil
+}

@@ -19,3 +19,5 @@ func datasync(f *os.File) error { return f.Sync() }
 func (OS) BootID() (string, error) { return "", errors.ErrUnsupported }
 
 func (OS) Boottime() time.Duration { return 0 }
+
+func (OS) Space(string) (uint64, error) { return 0, errors.ErrUnsupported }

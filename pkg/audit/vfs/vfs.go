@@ -33,6 +33,11 @@ type FS interface {
 	Rename(oldname, newname string) error
 	// Remove removes a file.
 	Remove(name string) error
+	// Erase overwrites a file with zeros, makes that durable and removes it.
+	Erase(name string) error
+	// Space is the size of the file system that holds a directory, in bytes; 0
+	// if it has none.
+	Space(dir string) (uint64, error)
 	// SyncDir makes the names in a directory durable.
 	SyncDir(dir string) error
 	// Lock takes an exclusive lock on a file, made if missing, without waiting.
