@@ -7,8 +7,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit"
 	"github.com/authensor/safeclaw-node-agent/pkg/audit/vfs"
@@ -122,21 +124,36 @@ type mortal struct {
 
 var errDead = errors.New("the agent is dead")
 
-func (m *mortal) Append(name string) (vfs.File, error) { return m.file(m.OS.Append(name)) }
-func (m *mortal) Create(name string) (vfs.File, error) { return m.file(m.OS.Create(name)) }
-func (m *mortal) file(f vfs.File, err error) (vfs.File, error) {
+func (m *mortal) Append(name string) (vfs.File, error) {
+	f, err := m.OS.Append(name)
+	return m.file(f, name, err)
+}
+
+func (m *mortal) Create(name string) (vfs.File, error) {
+	f, err := m.OS.Create(name)
+	return m.file(f, name, err)
+}
+
+func (m *mortal) file(f vfs.File, name string, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mortalFile{f, m}, nil
+	return &mortalFile{f, m, strings.HasSuffix(name, ".jsonl")}, nil
 }
 
 type mortalFile struct {
 	vfs.File
-	m *mortal
+	m     *mortal
+	spend bool // what is written brings death nearer
 }
 
 func (f *mortalFile) Write(b []byte) (int, error) {
+	if !f.spend {
+		if f.m.left.Load() < 0 {
+			return 0, errDead
+		}
+		return f.File.Write(b)
+	}
 	left := f.m.left.Add(-int64(len(b)))
 	if left >= 0 {
 		return f.File.Write(b)
@@ -239,11 +256,14 @@ func live(k *fakeKernel, dir string, fs *mortal, adopted, over bool) error {
 	} else {
 		err = log.Append(start)
 	}
-	for n := 0; err == nil && n < 400 && (!over || n < 100); n++ {
+	for n := 0; err == nil && n < 400 && (!over || n < 100) && log.Stats().Failing == nil; n++ {
 		switch k.rnd.IntN(12) {
 		case 0: // as read does: a heartbeat comes when the ring is empty
 			if err = k.Drain(r.rec.Event); err == nil {
 				err = r.heartbeat()
+			}
+			for s := log.Stats(); s.Durable < s.Appended && s.Failing == nil; s = log.Stats() {
+				time.Sleep(50 * time.Microsecond) // an interval is longer than a sync
 			}
 			k.land() // an interval is longer than anything is on its way
 		case 1:
@@ -256,7 +276,7 @@ func live(k *fakeKernel, dir string, fs *mortal, adopted, over bool) error {
 	}
 	if !over {
 		// The file system dies now at the latest, and with it the agent.
-		fs.left.Store(0)
+		fs.left.Store(-1)
 		return errors.Join(err, log.Close(ctx))
 	}
 	if err != nil {

@@ -29,6 +29,9 @@ type Recorder struct {
 
 	seen map[uint32]*sequence        // kernel sequence numbers that came, by CPU
 	lost map[uint32][]audit.SeqRange // came, but the log's queue was full
+	// countedLost were taken from the kernel, but the log's queue was full.
+	countedLost uint64
+	owed        []*audit.Loss // declarations for which the queue had no room
 	// restart has the numbers up to which an agent before this one may have lost some.
 	restart map[uint32]uint64
 
@@ -62,6 +65,7 @@ func (r *Recorder) nextLoad() {
 	clear(r.seen)
 	clear(r.lost)
 	clear(r.restart)
+	r.countedLost, r.owed = 0, nil
 }
 
 // Apply makes a policy's names known and records that it decides from here on.
@@ -241,7 +245,10 @@ func (r *Recorder) Counted(cs []loader.Counted) error {
 			rec.Subject = fmt.Appendf(nil, "subject #%016x", c.SubjectID)
 		}
 		r.rule(c.TableID, c.Rule, &rec.Decision)
-		if err := r.log.Append(rec); err != nil {
+		err := r.log.Append(rec)
+		if errors.Is(err, audit.ErrQueueFull) {
+			r.countedLost += c.Count
+		} else if err != nil {
 			return fmt.Errorf("append counted allows: %w", err)
 		}
 	}
@@ -252,6 +259,19 @@ func (r *Recorder) Counted(cs []loader.Counted) error {
 // and what never came, and what the log's queue refused. Call it with counters
 // that were read before the ring was last drained.
 func (r *Recorder) Counters(confirmed []loader.CPUStats) error {
+	owed := r.owed
+	r.owed = nil
+	for _, l := range owed {
+		if err := r.lose(l); err != nil {
+			return err
+		}
+	}
+	if n := r.countedLost; n > 0 {
+		r.countedLost = 0
+		if err := r.lose(&audit.Loss{Reason: lossQueue, Counted: n}); err != nil {
+			return err
+		}
+	}
 	for _, c := range confirmed {
 		cpu := uint32(c.CPU)
 		if err := r.held(cpu, c.GuardHeld); err != nil {
@@ -265,7 +285,7 @@ func (r *Recorder) Counters(confirmed []loader.CPUStats) error {
 			return err
 		}
 		if refused := r.lost[cpu]; len(refused) > 0 {
-			if err := r.declare(cpu, "queue-full", refused); err != nil {
+			if err := r.declare(cpu, lossQueue, refused); err != nil {
 				return err
 			}
 			delete(r.lost, cpu)
@@ -278,6 +298,10 @@ func (r *Recorder) Counters(confirmed []loader.CPUStats) error {
 // one's start: the ring overflowed, or the agent took a record and did not live
 // to write it.
 const lossRestart = "agent-restart"
+
+// lossQueue is the reason of losses of an agent whose log has no room: its disk is
+// too slow, full or gone.
+const lossQueue = "queue-full"
 
 // splitRanges parts ascending ranges into the numbers up to last and the others.
 func splitRanges(rs []audit.SeqRange, last uint64) (upTo, beyond []audit.SeqRange) {
@@ -295,7 +319,17 @@ func splitRanges(rs []audit.SeqRange, last uint64) (upTo, beyond []audit.SeqRang
 // countsLost declares that an agent before this one took n counted allows from
 // the kernel and did not live to write them.
 func (r *Recorder) countsLost(n uint64) error {
-	if err := r.log.Append(&audit.Loss{Reason: lossRestart, Counted: n}); err != nil {
+	return r.lose(&audit.Loss{Reason: lossRestart, Counted: n})
+}
+
+// lose declares a loss, or remembers it until the log has room for that.
+func (r *Recorder) lose(l *audit.Loss) error {
+	err := r.log.Append(l)
+	if errors.Is(err, audit.ErrQueueFull) {
+		r.owed = append(r.owed, l)
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("append loss: %w", err)
 	}
 	return nil
@@ -307,8 +341,8 @@ const rangesPerRecord = 200
 func (r *Recorder) declare(cpu uint32, reason string, ranges []audit.SeqRange) error {
 	for len(ranges) > 0 {
 		n := min(len(ranges), rangesPerRecord)
-		if err := r.log.Append(&audit.Loss{CPU: cpu, Reason: reason, Ranges: ranges[:n]}); err != nil {
-			return fmt.Errorf("append loss: %w", err)
+		if err := r.lose(&audit.Loss{CPU: cpu, Reason: reason, Ranges: ranges[:n]}); err != nil {
+			return err
 		}
 		ranges = ranges[n:]
 	}

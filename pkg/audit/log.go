@@ -118,7 +118,7 @@ func (l *Log) Append(rec Record) error {
 	if err := l.usable(); err != nil {
 		return err
 	}
-	if l.full() {
+	if l.full(rec) {
 		l.refused++
 		return ErrQueueFull
 	}
@@ -135,10 +135,18 @@ func (l *Log) usable() error {
 	return nil
 }
 
-// full is called with mu held.
-func (l *Log) full() bool {
-	return len(l.pend.entries)+len(l.taken.entries) >= l.opts.QueueRecords ||
-		len(l.pend.buf)+len(l.taken.buf) >= l.opts.QueueBytes
+// full says that there is no room for a record. Records about the log and the
+// agent, which say what else was lost, may use a sixteenth more. It is called
+// with mu held.
+func (l *Log) full(rec Record) bool {
+	records, bytes := l.opts.QueueRecords, l.opts.QueueBytes
+	switch rec.(type) {
+	case *Decision, *Counted, *Guard:
+	default:
+		records += records/16 + 1
+		bytes += bytes / 16
+	}
+	return len(l.pend.entries)+len(l.taken.entries) >= records || len(l.pend.buf)+len(l.taken.buf) >= bytes
 }
 
 // enqueue is called with mu held. The parts of a record too long for one line
