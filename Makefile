@@ -31,6 +31,9 @@ GENERATED = git ls-files -co --exclude-standard -- '*_bpfel.go' '*_bpfel.o' '*_b
 # Each stage appends its sums to RESULTS; `total` adds them up.
 export RESULTS := $(OUT)/results
 
+# Tests that try many places of a log: few with the race detector.
+DAMAGE := ^(TestEveryFlippedBitIsFoundInItsRecord|TestTruncatedAnywhere)$$
+
 BPF_SOURCES = git ls-files -co --exclude-standard -- 'bpf/*.c' 'bpf/*.h'
 
 # SC2015: `a && b || die` is meant so. SC2016: a $ in a password hash. SC2317: functions given to retry.
@@ -85,6 +88,8 @@ test-long: fresh lint generate-check budgets ## all of it with raised counts: th
 	@SAFECLAW_LONG=1 go test -race -short -count=3 -timeout 60m -json ./... | $(COUNT) -name "unit tests, three times" -result $(RESULTS)
 	$(STAGE) "unit tests of the policy language in full"
 	@go test -json ./pkg/policy ./pkg/policy/explain | $(COUNT) -name "policy language" -result $(RESULTS)
+	$(STAGE) "damaged audit logs, every bit and every byte"
+	@SAFECLAW_LONG=1 go test -json -timeout 120m -run '$(DAMAGE)' ./pkg/audit | $(COUNT) -name "damaged audit logs" -result $(RESULTS)
 	$(STAGE) "tables against rules"
 	@POLICY_COMPARISONS=10000000 POLICY_SEED=$$RANDOM go test -v -timeout 60m -run '^TestEvaluateAgrees$$' ./pkg/policy
 	$(STAGE) "DNS messages: the kernel's reader, the rules, a library"
@@ -132,6 +137,8 @@ unit:
 	@go test -race -short -json ./... | $(COUNT) -name "unit tests" -result $(RESULTS)
 	$(STAGE) "unit tests of the policy language in full"
 	@go test -json ./pkg/policy ./pkg/policy/explain | $(COUNT) -name "policy language" -result $(RESULTS)
+	$(STAGE) "damaged audit logs"
+	@go test -json -run '$(DAMAGE)' ./pkg/audit | $(COUNT) -name "damaged audit logs" -result $(RESULTS)
 
 # One guest each, two at a time.
 ordinary:

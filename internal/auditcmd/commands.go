@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit"
 	"github.com/authensor/safeclaw-node-agent/pkg/audit/proof"
@@ -139,4 +140,23 @@ func readFile(name string) ([]byte, error) {
 		err = errors.New("it is too long")
 	}
 	return b, err
+}
+
+// birthKey is a public key, or what a file says that has it on its first line.
+func birthKey(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	if _, err := note.NewVerifier(s); err == nil {
+		return s, nil
+	}
+	b, err := readFile(s)
+	if err != nil {
+		return "", fmt.Errorf("key: %w", err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	if _, err := note.NewVerifier(line); err != nil {
+		return "", fmt.Errorf("key %s: %w", s, err)
+	}
+	return line, nil
 }

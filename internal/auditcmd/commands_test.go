@@ -277,3 +277,29 @@ func TestTallyIsBounded(t *testing.T) {
 		t.Errorf("%d names", len(c))
 	}
 }
+
+func TestTheBirthKey(t *testing.T) {
+	dir := write(t, 3)
+	var r audit.Report
+	check(t, json.Unmarshal([]byte(expect(t, 2, "verify", "-o", "json", dir)), &r))
+	if out := expect(t, 0, "verify", "--unanchored", "--key", r.Key, dir); !strings.Contains(out, "the one that was given") {
+		t.Error(out)
+	}
+	expect(t, 0, "verify", "--unanchored", "--key", file(t, r.Key+"\n"), dir)
+	if out := expect(t, 1, "verify", "--unanchored", "--key", r.Key, write(t, 3)); !strings.Contains(out, "another log") {
+		t.Error(out)
+	}
+	if _, code, err := run(t, "verify", "--key", "nobody", dir); code != exitFailed || err == nil {
+		t.Errorf("%d %v", code, err)
+	}
+	// The newest checkpoint, taken off the node, is an anchor and signs proofs.
+	head := filepath.Join(dir, "head")
+	expect(t, 0, "verify", "--anchor", head, dir)
+	made := file(t, expect(t, 0, "prove", dir, "3"))
+	if out := expect(t, 0, "check-proof", "--key", r.Key, made); !strings.Contains(out, "signed by "+r.Origin) {
+		t.Error(out)
+	}
+	var other audit.Report
+	check(t, json.Unmarshal([]byte(expect(t, 2, "verify", "-o", "json", write(t, 3))), &other))
+	expect(t, 1, "check-proof", "--key", other.Key, made)
+}

@@ -21,13 +21,15 @@ func verifyCommand(color func(io.Writer) bool) *cobra.Command {
 		Short: "Verify a log and say what that proves, and against what",
 		Long: `Verifies every record of a log and names the first bad one. What a log was is
 proven by an anchor: a checkpoint that left the node (--anchor FILE), or a number of
-records and their root that somebody wrote down (--anchor SIZE:ROOT).
+records and their root that somebody wrote down (--anchor SIZE:ROOT). Whose log it is
+says its birth key (--key).
 
 ` + exitCodes,
 		Args: cobra.ExactArgs(1),
 	}
 	output, given := formatFlag(c), anchorFlag(c)
 	c.Flags().StringVar(&kind, "format", "node-agent", "node-agent, or safeclaw: the JSON lines that SafeClaw itself writes (anchor: LINES:SHA256 of the last)")
+	key := c.Flags().String("key", "", "the log's birth key as it was registered (NAME+HASH+KEY), or a file with it")
 	c.Flags().BoolVar(&unanchored, "unanchored", false, "there is no anchor: exit with 0 for a log that holds without one")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		w := c.OutOrStdout()
@@ -42,7 +44,11 @@ records and their root that somebody wrote down (--anchor SIZE:ROOT).
 		if err != nil {
 			return err
 		}
-		rep, err := audit.Verify(c.Context(), args[0], audit.VerifyOptions{Anchors: a, Unanchored: unanchored})
+		k, err := birthKey(*key)
+		if err != nil {
+			return err
+		}
+		rep, err := audit.Verify(c.Context(), args[0], audit.VerifyOptions{Anchors: a, Key: k, Unanchored: unanchored})
 		if err != nil {
 			return err
 		}

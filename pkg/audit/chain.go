@@ -5,11 +5,21 @@ package audit
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"math/bits"
 )
 
 // String returns h as 64 lower-case hex digits.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// ParseHash reads a hash as String writes it.
+func ParseHash(s string) (Hash, error) {
+	var h Hash
+	if !readHash(&h, []byte(s)) {
+		return h, fmt.Errorf("%q is no hash: 64 lower-case hex digits", s)
+	}
+	return h, nil
+}
 
 // LeafHash is the hash of a record: SHA-256(0x00 || line), as in RFC 6962. The
 // line has no newline. In a shell: printf '\000%s' "$line" | sha256sum

@@ -151,6 +151,7 @@ func (w *walker) checkPoint(r *parsed, quoted []byte) error {
 	if want := (Checkpoint{w.rep.Origin, r.seq, w.link.tree.root()}); *c != want {
 		return fmt.Errorf("checkpoint is for %d records with root %s, where there are %d with root %s", c.Size, c.Root, want.Size, want.Root)
 	}
+	w.rep.Signed = c.Size
 	if w.onCheckpoint != nil {
 		w.onCheckpoint(r.seq, c, []byte(text))
 	}

@@ -152,7 +152,7 @@ func (l *Log) group(b batch, from int) (n int, err error) {
 	}
 	cover.critical = cover.critical || b.critical
 	var p *Published
-	if cover.some && (now.Sub(l.pointed) >= l.pointDue(cover.critical) || l.ending()) {
+	if cover.some && (now.Sub(l.pointed) >= l.pointDue(cover.critical) || s.mono-l.pointedMono >= int64(l.pointDue(cover.critical)) || l.ending()) {
 		if p, err = l.out.checkpoint(s); err != nil {
 			return 0, err
 		}
@@ -167,6 +167,7 @@ func (l *Log) group(b batch, from int) (n int, err error) {
 	l.out.worth = l.out.worth || cover.some
 	if p != nil {
 		l.published(p, now)
+		l.pointedMono = s.mono // goes on while the machine sleeps, which the other clock does not
 	}
 	l.account(b, from, n)
 	return n, nil

@@ -33,17 +33,28 @@ func inParallel(n, step int, f func(i int)) {
 	wg.Wait()
 }
 
+// every is how many places one is tried of: all in `make test-long`, one in 15 in
+// `make test` (odd, so that every bit position is met), fewer with the race
+// detector.
+func every(short int) int {
+	switch {
+	case long:
+		return 1
+	case testing.Short():
+		return short
+	}
+	return 15
+}
+
 func TestEveryFlippedBitIsFoundInItsRecord(t *testing.T) {
-	files, segment := sampleLog(t, 40, 3)
+	files, segment := sampleLog(t, 72, 3)
+	delete(files, headName) // so that the last newline is a tear
 	data := files[segment]
 	ends := lineEnds(data)
-	if len(ends) < 55 {
+	if len(ends) < 100 {
 		t.Fatalf("only %d records", len(ends))
 	}
-	step := 67 // odd, so that every bit position is met
-	if long {
-		step = 1
-	}
+	step := every(4001)
 	lastCommits := commitEnds(data)
 	lastBatch := lastCommits[len(lastCommits)-2]
 	inParallel(len(data)*8, step, func(i int) {
@@ -76,15 +87,40 @@ func TestFlippedBitsOfOriginAreFound(t *testing.T) {
 	}
 }
 
+// thousand is a log of a thousand records, and its segment.
+func thousand(t *testing.T) (files map[string][]byte, segment string) {
+	t.Helper()
+	m := newMemFS(nil)
+	l := openMem(t, m)
+	for i := range 884 {
+		var r Record = &Heartbeat{CPUs: []CPUCounters{{}}}
+		if i%20 == 19 {
+			r = decision(0)
+		}
+		check(t, l.Append(r))
+		if i%8 == 7 {
+			check(t, l.Flush(t.Context()))
+		}
+	}
+	check(t, l.Close(t.Context()))
+	files = m.snapshot()
+	for name := range files {
+		if segmentName.MatchString(name) {
+			segment = name
+		}
+	}
+	if n := len(lineEnds(files[segment])); n < 1000 {
+		t.Fatalf("only %d records", n)
+	}
+	return files, segment
+}
+
 func TestTruncatedAnywhere(t *testing.T) {
-	files, segment := sampleLog(t, 40, 3)
+	files, segment := thousand(t)
 	delete(files, headName) // that the log went further: see TestReopenRefusesLogBehindItsHead
 	data := files[segment]
 	commits := commitEnds(data)
-	step := 7
-	if long {
-		step = 1
-	}
+	step := every(9973)
 	at := func(cut int) {
 		r := verifyMem(t, with(files, segment, data[:cut]))
 		n := sort.SearchInts(commits, cut+1) // commits that are whole
@@ -100,10 +136,10 @@ func TestTruncatedAnywhere(t *testing.T) {
 		}
 	}
 	inParallel(len(data), step, at)
-	for _, end := range commits {
-		at(end - 1)
-		at(end)
-	}
+	inParallel(len(commits), min(5, every(5)), func(i int) {
+		at(commits[i] - 1)
+		at(commits[i])
+	})
 }
 
 func TestZerosAtTheEndAreATear(t *testing.T) {

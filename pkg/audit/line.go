@@ -16,6 +16,7 @@ type parsed struct {
 	seq  uint64
 	prev Hash
 	time []byte
+	mono uint64
 	kind []byte // without quotes
 	f    fields
 }
@@ -83,7 +84,7 @@ func (p *parser) parse(b []byte) (*parsed, error) {
 	c.expect(timeKey)
 	r.time = c.date()
 	c.expect(monoKey)
-	c.uint()
+	r.mono = c.uint()
 	if c.failed {
 		return nil, errors.New("record does not begin with v, seq, prev, time and mono as this format has them")
 	}

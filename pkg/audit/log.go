@@ -20,15 +20,16 @@ type Log struct {
 	limit retention
 
 	// These are the committer's alone.
-	dir       *directory
-	out       *appender
-	acct      accountant
-	own       []Record  // of the log itself, to come before what is appended next
-	pointed   time.Time // when the last checkpoint was made
-	uncovered coverage  // what has become durable since
-	chores    time.Time // when retention looked last
-	clock     clockWatch
-	diskFull  bool // since the last chores
+	dir         *directory
+	out         *appender
+	acct        accountant
+	own         []Record  // of the log itself, to come before what is appended next
+	pointed     time.Time // when the last checkpoint was made
+	pointedMono int64     // the same, boottime
+	uncovered   coverage  // what has become durable since
+	chores      time.Time // when retention looked last
+	clock       clockWatch
+	diskFull    bool // since the last chores
 
 	wake  chan struct{} // capacity 1: the committer has reason to look
 	quit  chan struct{} // closed when the log is being closed

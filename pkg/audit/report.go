@@ -30,6 +30,8 @@ type Report struct {
 	Path     string   `json:"path"`
 	Verdict  Outcome  `json:"verdict"`
 	Origin   string   `json:"origin,omitempty"`
+	Key      string   `json:"key,omitempty"`       // birth key
+	KeyKnown bool     `json:"key_known,omitempty"` // it is the one that was given
 	Segments []string `json:"segments"`
 
 	Records   uint64     `json:"records"`   // whole lines that verify, committed or not
@@ -42,6 +44,9 @@ type Report struct {
 
 	TailBytes   int64  `json:"tail_bytes"`   // after the last commit record
 	TailRecords uint64 `json:"tail_records"` // whole records among them
+
+	// Signed is how many records the last signature in the log covers.
+	Signed uint64 `json:"signed"`
 
 	Bad *BadRecord `json:"bad,omitempty"` // the first bad record; nil if there is none
 

@@ -22,6 +22,13 @@ func (r *Report) statement(single bool) []string {
 	if r.Bad == nil && r.TailBytes > 0 {
 		add("%d bytes after the last commit record (%d whole records) are not part of the log yet. A writer at work or a crash leaves such bytes; the next start sets them aside.", r.TailBytes, r.TailRecords)
 	}
+	if r.Signed > 0 && r.Key != "" {
+		known := "Whether that is this node's key only whoever registered it can tell (--key)."
+		if r.KeyKnown {
+			known = "It is the one that was given."
+		}
+		add("Signed: the first %d records, by keys that follow from the birth key %s. %s", r.Signed, r.Key, known)
+	}
 	if single {
 		add("A single segment was checked: that it follows what came before, and belongs to an origin, was not.")
 	}

@@ -19,6 +19,9 @@ type VerifyOptions struct {
 	FS vfs.FS // default: the operating system's
 	// Anchors say what the log was at other times.
 	Anchors []Anchor
+	// Key, if set, is the log's birth key as somebody else knows it, in the form of
+	// C2SP signed notes.
+	Key string
 	// Unanchored says that there is no anchor and none is to be asked for: a log
 	// that holds is proven as far as it can be.
 	Unanchored bool
@@ -44,7 +47,7 @@ func scan(ctx context.Context, path string, opts VerifyOptions, each eachFunc) (
 	}
 	w := newWalker()
 	w.rep.Path = path
-	w.anchors, w.each = newAnchors(opts.Anchors), each
+	w.anchors, w.each, w.key = newAnchors(opts.Anchors), each, opts.Key
 	dir, err := opts.FS.IsDir(path)
 	if err != nil {
 		return nil, fmt.Errorf("verify audit log: %w", err)
@@ -83,7 +86,12 @@ func (w *walker) directory(ctx context.Context, fsys vfs.FS, dir string) error {
 		w.rep.Bad = w.before.bad(err)
 		return nil
 	}
-	w.rep.Origin = w.birth.Origin
+	w.rep.Origin, w.rep.Key = w.birth.Origin, w.birth.Key
+	if w.key != "" && w.key != w.birth.Key {
+		w.rep.Bad = w.before.bad(fmt.Errorf("the log was born with the key %s, not with %s: it is another log, or was made anew", w.birth.Key, w.key))
+		return nil
+	}
+	w.rep.KeyKnown = w.key != ""
 	w.link.prev = sha256.Sum256(origin)
 	if len(files) == 0 && slices.Contains(names, birthTmpName) {
 		return w.file(ctx, fsys, filepath.Join(dir, birthTmpName), true)

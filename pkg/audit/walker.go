@@ -43,6 +43,8 @@ type walker struct {
 
 	at      place // of the record being read
 	before  place // of the record before it
+	signing signing
+	key     string // birth key to compare with
 	anchors anchors
 	each    eachFunc
 	eachErr error
@@ -191,14 +193,17 @@ func (w *walker) line(buf []byte, from int) *BadRecord {
 	if r.seq != w.at.seq {
 		return w.at.bad(fmt.Errorf("sequence number %d where %d belongs: records were removed, added or moved", r.seq, w.at.seq))
 	}
+	if w.parser.log != w.rep.Origin {
+		return w.at.bad(fmt.Errorf("record belongs to the log %q", w.parser.log))
+	}
 	if r.prev != w.link.prev {
 		w.doubt = newDoubt(w, r, b)
 		return nil
 	}
-	if w.parser.log != w.rep.Origin {
-		return w.at.bad(fmt.Errorf("record belongs to the log %q", w.parser.log))
-	}
 	if err := w.check(r, b); err != nil {
+		return w.at.bad(err)
+	}
+	if err := w.signing.record(string(r.kind), w.parser.bootID, r.mono); err != nil {
 		return w.at.bad(err)
 	}
 	w.accept(r, buf, from)
