@@ -111,3 +111,4 @@
 #define CAP_SYS_TIME 25
 #define BPF_LINK_GET_FD_BY_ID 30	    /* include/uapi/linux/bpf.h */
 #define FAT_IOCTL_SET_ATTRIBUTES 0x40047211 /* include/uapi/linux/msdos_fs.h */
+#define MSG_FASTOPEN 0x20000000		    /* include/linux/socket.h */

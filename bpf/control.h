@@ -50,7 +50,7 @@ static __noinline int switched_off(u64 cgroup)
 #define OFF_RULES                                                                                                   \
 	(OFF(RULE_DEFAULT) | OFF(RULE_NO_POLICY) | OFF(RULE_METADATA) | OFF(RULE_AUDIT_LOSS) | OFF(RULE_INTERNAL) | \
 	 OFF(RULE_SUBTREE) | OFF(RULE_ENVIRONMENT) | OFF(RULE_CHROOT) | OFF(RULE_USERNS) | OFF(RULE_PTRACE) |       \
-	 OFF(RULE_MESSAGE_QUEUE) | OFF(RULE_FS_IOCTL) | OFF(RULE_AGENT_LOSS))
+	 OFF(RULE_MESSAGE_QUEUE) | OFF(RULE_FS_IOCTL) | OFF(RULE_AGENT_LOSS) | OFF(RULE_RESOLVER) | OFF(RULE_DNS))
 
 static __always_inline int silenced(u32 rule)
 {

@@ -45,7 +45,7 @@ enum dns_walk {
 /* A byte of the message; 0 behind its end, where no caller looks. */
 static __always_inline u32 dns_byte(struct scratch *s, u32 at)
 {
-	return s->buf[at & (PATH_END - 1)];
+	return s->buf[buf_at(at)];
 }
 
 static __always_inline u32 dns_u16(struct scratch *s, u32 at)
@@ -66,7 +66,7 @@ static __always_inline int dns_host_char(u32 c)
 static __always_inline void dns_put(struct scratch *s, u32 c)
 {
 	s->dns.out++;
-	s->buf[(PATH_END - s->dns.out) & (PATH_END - 1)] = c;
+	s->buf[buf_at(PATH_END - s->dns.out)] = c;
 }
 
 /* One byte of the question's name: into the subject, last byte first. */
@@ -124,7 +124,7 @@ static __noinline int dns_question(struct scratch *s)
 	if (d->over != WALKED || !d->out)
 		return 0;
 	/* The subject's class byte. */
-	s->buf[(PATH_END - 1 - d->out) & (PATH_END - 1)] = CLASS_ROOT;
+	s->buf[buf_at(PATH_END - 1 - d->out)] = CLASS_ROOT;
 	d->refused = DNS_LENGTH;
 	if (d->at + 4 > d->end)
 		return 0;
@@ -304,13 +304,12 @@ static __always_inline u32 dns_address(struct scratch *s, u32 at, u32 len, u32 t
 	to = d->address[n];
 	d->ttl[n] = ttl;
 	__builtin_memset(to, 0, 16);
-	at &= PATH_END - 1;
 	if (v4) {
 		to[10] = 0xff;
 		to[11] = 0xff;
-		__builtin_memcpy(to + 12, &s->buf[at], 4);
+		__builtin_memcpy(to + 12, &s->buf[buf_at(at)], 4);
 	} else {
-		__builtin_memcpy(to, &s->buf[at], 16);
+		__builtin_memcpy(to, &s->buf[buf_at(at)], 16);
 	}
 	d->found = n + 1;
 	return DNS_READ;

@@ -51,8 +51,8 @@ static long (*const bpf_skb_load_bytes)(const void *skb, u32 offset, void *to, u
 #define DNS_IP6 40
 #define DNS_UDP 8
 
-/* Copies the message into the slot; 0: refused. */
-static __noinline int dns_load(struct __sk_buff *skb, struct scratch *s)
+/* Copies the message and the other end's address into the slot; 0: refused. */
+static __noinline int dns_load(struct __sk_buff *skb, struct scratch *s, u32 incoming)
 {
 	struct dns *d = &s->dns;
 	u32 head = DNS_IP4, all = skb->len, len;
@@ -61,21 +61,28 @@ static __noinline int dns_load(struct __sk_buff *skb, struct scratch *s)
 
 	d->refused = DNS_PACKET;
 	d->name = 0;
+	d->type = 0;
+	__builtin_memset(d->peer.address, 0, 16);
 	if (skb->gso_size || bpf_skb_load_bytes(skb, 0, ip, DNS_IP4))
 		return 0;
 	if (ip[0] == 0x45) {
 		/* More fragments, or not the first one. */
 		if ((ip[6] & 0x3f) || ip[7] || ip[9] != IPPROTO_UDP)
 			return 0;
+		d->peer.address[10] = 0xff;
+		d->peer.address[11] = 0xff;
+		__builtin_memcpy(d->peer.address + 12, incoming ? ip + 12 : ip + 16, 4);
 	} else if (ip[0] >> 4 == 6) {
 		head = DNS_IP6;
-		if (ip[6] != IPPROTO_UDP)
+		if (bpf_skb_load_bytes(skb, 0, ip, DNS_IP6) || ip[6] != IPPROTO_UDP)
 			return 0;
+		__builtin_memcpy(d->peer.address, incoming ? ip + 8 : ip + 24, 16);
 	} else {
 		return 0;
 	}
 	if (bpf_skb_load_bytes(skb, head, udp, sizeof(udp)))
 		return 0;
+	d->peer.port = __builtin_bswap16(incoming ? udp[0] : udp[1]);
 	head += DNS_UDP;
 	len = all - head;
 	if (all < head || __builtin_bswap16(udp[2]) != len + DNS_UDP)

@@ -144,7 +144,17 @@ typedef struct {
 	u64 val;
 } kernel_cap_t;
 
+typedef struct {
+	u32 val;
+} __core kuid_t;
+
+typedef struct {
+	u32 val;
+} __core kgid_t;
+
 struct cred {
+	kuid_t uid;
+	kgid_t gid;
 	kernel_cap_t cap_effective;
 	struct user_namespace *user_ns;
 } __core;
@@ -270,9 +280,16 @@ typedef struct {
 	struct net *net;
 } __core possible_net_t;
 
+struct in6_addr {
+	u64 bytes[2]; /* no field of the kernel's: never relocated */
+};
+
 struct sock_common {
+	u32 skc_daddr;
+	u16 skc_dport;
 	u16 skc_family;
 	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
 } __core;
 
 enum lockdown_reason {
@@ -292,6 +309,14 @@ struct sock {
 	u16 sk_type;
 	u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct bpf_local_storage *sk_bpf_storage;
+} __core;
+
+/* What a message is sent with: the kernel's copy. */
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+	unsigned int msg_flags;
 } __core;
 
 /* The connection that subflows belong to. */

@@ -212,3 +212,68 @@ struct {
 	__type(key, u64);
 	__type(value, struct off_switch);
 } switches SEC(".maps");
+
+/* bound cgroup, address -> anything: a server that may be asked on port 53. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct dns_resolver);
+	__type(value, u32);
+} dns_resolvers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, struct dns_pod);
+} dns_pods SEC(".maps");
+
+/* Addresses to which no name is bound, whoever answers so: the node's own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__uint(key_size, 16);
+	__type(value, u32);
+} dns_never SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct dns_socket);
+} dns_sockets SEC(".maps");
+
+/* socket -> 1: connected to ask for the route alone, and never to send. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, u32);
+} route_sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct learned_key);
+	__type(value, struct bound_set);
+} bound SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct learned_key);
+	__type(value, struct name_set);
+} names SEC(".maps");
+
+/* What a new set begins with: zeros. No lock in it, so that it can be copied from. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct empty_set);
+} empty_set SEC(".maps");

@@ -65,6 +65,9 @@ enum rule {
 	RULE_KEYRINGS,
 	RULE_SIGNAL,
 	RULE_SELF_PROTECTION,
+	RULE_RESOLVER,
+	RULE_DNS,
+	RULE_ROUTE,
 };
 
 /* Bits of table_header.builtin: built-in denials that a policy relaxes. */
@@ -183,6 +186,8 @@ enum hook {
 	HOOK_INODE_RMDIR,
 	HOOK_INODE_RENAME,
 	HOOK_INODE_LINK,
+	HOOK_SOCKET_SENDMSG,
+	HOOK_DNS_QUERY,
 };
 
 enum event_kind {

@@ -28,7 +28,7 @@ struct deed {
 	u8 change;   /* the object, its name or what is known of it is changed */
 	u8 opens;    /* see struct request */
 	u8 ordinary;
-	u8 reserved;
+	u8 name; /* of the address: which of the slot's names decided */
 	union {
 		struct {
 			struct outcome o; /* the verdict */
@@ -75,7 +75,6 @@ static __always_inline void fill_event(struct event *e, struct act *x, u32 verdi
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct task_struct *parent = t->real_parent;
-	u64 id = bpf_get_current_uid_gid();
 
 	e->version = ABI_VERSION;
 	e->kind = EVENT_DECISION;
@@ -90,14 +89,15 @@ static __always_inline void fill_event(struct event *e, struct act *x, u32 verdi
 	e->slot = x->task->slot;
 	e->tid = t->pid;
 	e->tgid = t->tgid;
-	e->uid = id;
-	e->gid = id >> 32;
+	e->uid = t->cred->uid.val;
+	e->gid = t->cred->gid.val;
 	e->start_time = t->group_leader->start_boottime;
 	e->parent_start_time = parent->group_leader->start_boottime;
 	e->parent_tgid = parent->tgid;
 	e->exe = x->task->exe;
 	e->subject = x->d->o.hash;
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	/* Not the helpers for it: programs at sockets have none. */
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), t->comm);
 	bpf_probe_read_kernel(e->parent_comm, sizeof(e->parent_comm), parent->comm);
 	e->class = x->d->class;
 	e->flags = x->task->flags;
@@ -214,7 +214,8 @@ static __always_inline int observed(struct act *x)
 	u32 rule = x->d->o.rule;
 
 	return (x->t->flags & TABLE_OBSERVE) && !(x->d->o.flags & ROW_FLOOR) &&
-	       (rule == RULE_DEFAULT || rule == RULE_SUBTREE || rule == RULE_ENVIRONMENT || rule >= RULE_FIRST);
+	       (rule == RULE_DEFAULT || rule == RULE_SUBTREE || rule == RULE_ENVIRONMENT || rule == RULE_RESOLVER ||
+		rule == RULE_DNS || rule >= RULE_FIRST);
 }
 
 /*

@@ -34,6 +34,7 @@
 #include "exec.h"
 #include "handover.h"
 #include "hooks_builtin.h"
+#include "hooks_dns.h"
 #include "hooks_file.h"
 #include "guard_files.h"
 #include "guard_objects.h"
@@ -202,6 +203,28 @@ int gate_socket_connect(u64 *ctx)
 	    (sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6))
 		return 0;
 	return gate_connect(a, sk, address, ctx[2]);
+}
+
+SEC("lsm/socket_sendmsg")
+int gate_socket_sendmsg(u64 *ctx)
+{
+	struct socket *sock = (void *)ctx[0];
+	struct msghdr *msg = (void *)ctx[1];
+	struct armed_task *a = armed_self();
+	struct sock *sk;
+	u32 family;
+
+	if (likely(!a))
+		return 0;
+	sk = sock->sk;
+	if (!sk)
+		return -EACCES;
+	family = sk->__sk_common.skc_family;
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	if (gate_send(a, sk, msg))
+		return -EACCES;
+	return 0;
 }
 
 SEC("lsm/unix_stream_connect")

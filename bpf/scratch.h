@@ -125,3 +125,10 @@ static __always_inline void scratch_release(struct scratch *s)
 	__sync_lock_test_and_set(&s->busy, 0);
 	bpf_preempt_enable();
 }
+
+/* A place in the slot's buf. The compiler takes masks away where it knows better, and the verifier does not know. */
+static __always_inline u64 buf_at(u64 at)
+{
+	asm volatile("" : "+r"(at));
+	return at & (PATH_END - 1);
+}

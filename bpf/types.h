@@ -23,6 +23,8 @@
 #define TABLE_OBSERVE 1
 #define TABLE_AUDIT_LOSS_DENY 2
 #define TABLE_AGENT_LOSS_DENY 4
+#define TABLE_CUT 8
+#define TABLE_DNS_TCP 16
 
 /*
  * A slot is a policy, whatever its tables are now; a place holds tables, which
@@ -105,6 +107,7 @@ enum condition {
 /* bindings: cgroup id -> what gates the tasks that exec in it. */
 #define BIND_CONTAINER 1 /* arm at the first exec whose root is not the host's */
 #define BIND_ANY 2	 /* arm at the first exec */
+#define BIND_NAMES 8	 /* its queries are seen: the programs of hooks_dns.h are attached */
 #define BIND_EXEMPT 4	 /* bound so that an ancestor's binding does not reach it */
 
 #define BOUND_BITS 65536 /* elements of the map maybe_bound */
@@ -230,7 +233,9 @@ struct cpu_stats {
 	u64 bind_lost;	   /* child cgroups whose inherited binding did not fit the map */
 	u64 outward;	   /* signals, limits and schedulings of outside tasks that were refused */
 	u64 guard_held;	   /* touches of what is ours that were not recorded one by one */
-	u64 reserved[3];
+	u64 dns_evicted;   /* addresses and names that gave way to newer ones before their time */
+	u64 dns_unlearned; /* ... that there was no room for */
+	u64 reserved[1];
 };
 
 struct counted_key {
@@ -334,6 +339,15 @@ struct scratch {
 	u32 reserved1;
 	struct event ev;
 	struct dns dns;
+	u64 names[NAMES_MOST]; /* of the address, by hash: bound.h */
+	u64 expires[NAMES_MOST];
+	u32 names_found;
+	u32 route;	 /* net.h: it may be that only the route is asked for */
+	u32 route_asked; /* ... so it is */
+	u32 proto;	 /* ... of the subject */
+	struct name_record learned;
+	struct peer peer;
+	u64 refused_by[3]; /* ... struct outcome without the route */
 	u8 buf[PATH_END + SCRATCH_PAD];
 };
 

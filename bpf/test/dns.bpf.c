@@ -16,7 +16,7 @@ int read_query(struct __sk_buff *skb)
 	u32 zero = 0;
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 
-	return s && dns_load(skb, s) && dns_read_query(s);
+	return s && dns_load(skb, s, 0) && dns_read_query(s);
 }
 
 SEC("cgroup_skb/ingress")
@@ -25,7 +25,7 @@ int read_answer(struct __sk_buff *skb)
 	u32 zero = 0;
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 
-	return s && dns_load(skb, s) && dns_read_answer(s) && dns_read_addresses(s);
+	return s && dns_load(skb, s, 1) && dns_read_answer(s) && dns_read_addresses(s);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -19,6 +19,9 @@ func runDetached(c *cobra.Command, f runFlags, args []string, output *outputForm
 	if o.Root, o.Volumes, err = f.place(); err != nil {
 		return err
 	}
+	if o.Network, err = f.network(); err != nil {
+		return err
+	}
 	if o.Policy, _, err = f.readPolicy(); err != nil {
 		return err
 	}

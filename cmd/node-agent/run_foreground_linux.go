@@ -27,6 +27,9 @@ func runGated(ctx context.Context, f runFlags, args []string) error {
 	if o.Root, o.Volumes, err = f.place(); err != nil {
 		return err
 	}
+	if o.Network, err = f.network(); err != nil {
+		return err
+	}
 	if _, o.Tables, err = f.readPolicy(); err != nil {
 		return err
 	}

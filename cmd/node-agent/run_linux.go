@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/agent"
+	"github.com/authensor/safeclaw-node-agent/pkg/loader"
 	"github.com/authensor/safeclaw-node-agent/pkg/policy"
 )
 
@@ -16,6 +17,7 @@ type runFlags struct {
 	policy, root, mode, log, user, dir string
 	name                               string
 	volumes, env                       []string
+	resolvers, search                  []string
 	quiet, detach                      bool
 	relaxations                        func() ([]string, error)
 }
@@ -60,6 +62,8 @@ standard output and error go to a file beside the log, LOG.out.`,
 	fl.StringVar(&f.log, "log", "", "directory of the audit log (default: a new one below "+agent.DefaultLogs+")")
 	fl.StringArrayVar(&f.volumes, "volume", nil, "SOURCE:/TARGET[:ro] mounted into the container; may be repeated")
 	fl.StringArrayVar(&f.env, "env", nil, "NAME=VALUE, or NAME for its value here; a container gets no other of this environment; may be repeated")
+	fl.StringSliceVar(&f.resolvers, "resolver", nil, "ADDRESS of a server that names may be asked of on port 53; may be repeated (default: those of /etc/resolv.conf)")
+	fl.StringSliceVar(&f.search, "search", nil, "search DOMAIN of the program's resolver; may be repeated (default: those of /etc/resolv.conf)")
 	fl.StringVar(&f.user, "user", "", "UID[:GID] of the program")
 	fl.StringVar(&f.dir, "workdir", "", "working directory of the program")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print neither denials nor the summary")
@@ -70,6 +74,15 @@ standard output and error go to a file beside the log, LOG.out.`,
 	fl.SetInterspersed(false)
 	_ = c.MarkFlagRequired("policy")
 	return c
+}
+
+// network reads the flags that say how the program resolves names.
+func (f *runFlags) network() (loader.Network, error) {
+	resolvers, err := agent.ParseResolvers(f.resolvers)
+	if err != nil {
+		return loader.Network{}, err
+	}
+	return agent.NodeNetwork(resolvers, f.search)
 }
 
 // place reads the flags that say where and as whom a program runs.

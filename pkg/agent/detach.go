@@ -32,8 +32,9 @@ type DetachOptions struct {
 	User    string
 	Dir     string
 	Env     []string
-	LogDir  string // of a resumed run: where its state does not say
-	Output  string // of the program: a file
+	Network loader.Network // how it resolves names
+	LogDir  string         // of a resumed run: where its state does not say
+	Output  string         // of the program: a file
 	Version string
 	Runs    string // where states are; empty: DefaultRuns
 	Pins    string // where instances are pinned; empty: loader.PinRoot

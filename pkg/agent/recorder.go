@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit"
 	"github.com/authensor/safeclaw-node-agent/pkg/loader"
@@ -132,6 +133,9 @@ func (r *Recorder) Event(e *loader.Event) error {
 		return r.put(e, r.touch(e))
 	}
 	d := r.decision(e)
+	if e.Address.IsValid() && e.Verdict == loader.Allow && e.SubjectID != 0 {
+		r.subjects.put(e.SubjectID, d.Subject)
+	}
 	if len(e.Subject) > 0 {
 		if e.Verdict == loader.Allow && e.SubjectID != 0 {
 			r.subjects.put(e.SubjectID, e.Subject)
@@ -180,8 +184,11 @@ func (r *Recorder) decision(e *loader.Event) *audit.Decision {
 		Parent: audit.Parent{PID: e.Parent.PID, StartTime: uint64(e.Parent.StartTime), Comm: []byte(e.Parent.Comm)},
 	}
 	if e.Address.IsValid() {
-		d.Network = audit.Network{Addr: e.Address.Addr().String(), Port: e.Address.Port(), Protocol: protocolName(e.Protocol)}
+		d.Network = connection(e)
 		d.Subject = []byte(addressText(e.Address, e.Protocol))
+	}
+	if e.Query != nil {
+		d.Network = audit.Network{Name: string(e.Subject), Query: policy.DNSTypeName(e.Query.Type), Refusal: e.Query.Refusal}
 	}
 	rule := r.rule(e.TableID, e.Rule, d)
 	switch e.Verdict {
@@ -197,6 +204,16 @@ func (r *Recorder) decision(e *loader.Event) *audit.Decision {
 		}
 	}
 	return d
+}
+
+// connection says whom a task connected or sent to, and by which name.
+func connection(e *loader.Event) audit.Network {
+	n := audit.Network{Addr: e.Address.Addr().String(), Port: e.Address.Port(), Protocol: protocolName(e.Protocol)}
+	if e.Name.Name != "" {
+		n.Name, n.Asked, n.Resolver = e.Name.Name, uint64(e.Name.Asked), e.Name.Resolver.String()
+		n.TTL = uint32(max(0, (e.Name.Expires-e.Time)/time.Second))
+	}
+	return n
 }
 
 // builtinRules name the rule numbers of an armed task without readable tables.

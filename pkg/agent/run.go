@@ -23,11 +23,12 @@ type RunOptions struct {
 	PolicyName string
 	Tables     *policy.Tables
 	Argv       []string
-	Root       string   // a pod-shaped container with this root directory; empty: the host's own
-	Volumes    []Volume // mounted into the container
-	User       string   // "uid" or "uid:gid" of the program
-	Dir        string   // working directory
-	Env        []string // NAME=VALUE, or NAME for the caller's value; a container has no other of the caller's
+	Root       string         // a pod-shaped container with this root directory; empty: the host's own
+	Volumes    []Volume       // mounted into the container
+	User       string         // "uid" or "uid:gid" of the program
+	Dir        string         // working directory
+	Env        []string       // NAME=VALUE, or NAME for the caller's value; a container has no other of the caller's
+	Network    loader.Network // how it resolves names
 	LogDir     string
 	Version    string
 
@@ -152,9 +153,12 @@ func (r *run) prepare() error {
 		return err
 	}
 	r.slot = &slot
-	kind := loader.BindAny
+	if err := gateNames(r.gate, r.group.Dir, r.id, r.opts.Network); err != nil {
+		return err
+	}
+	kind := loader.BindAny | loader.BindNames
 	if r.opts.Root != "" {
-		kind = loader.BindContainer
+		kind = loader.BindContainer | loader.BindNames
 	}
 	if err := r.beat(); err != nil {
 		return err
@@ -243,7 +247,7 @@ func (r *run) discard() error {
 		r.group = nil
 	}
 	if r.slot != nil {
-		errs = append(errs, r.gate.Unbind(r.id), r.gate.Release(*r.slot))
+		errs = append(errs, r.gate.Unbind(r.id), r.gate.Release(*r.slot), r.gate.ForgetNetwork(r.id))
 		r.slot = nil
 	}
 	return errors.Join(errs...)

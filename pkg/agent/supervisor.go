@@ -129,9 +129,12 @@ func (s *supervisor) begin(ctx context.Context) (*child, error) {
 		return nil, err
 	}
 	s.state.TableID = tableID(tables.ID)
-	kind := loader.BindAny
+	if err := gateNames(s.gate, s.group.Dir, s.state.CgroupID, o.Network); err != nil {
+		return nil, err
+	}
+	kind := loader.BindAny | loader.BindNames
 	if o.Root != "" {
-		kind = loader.BindContainer
+		kind = loader.BindContainer | loader.BindNames
 	}
 	if err := s.alive(); err != nil {
 		return nil, err

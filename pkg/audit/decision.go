@@ -44,9 +44,18 @@ type Decision struct {
 // Network is the peer of a network request. It repeats what Subject says in
 // fields of its own.
 type Network struct {
-	Addr     string // textual IP address, or the name asked for
+	Addr     string // textual IP address
 	Port     uint16
 	Protocol string // "tcp", "udp"
+
+	// Of a connection, by which name it was judged and how that was learned; of a
+	// DNS query, the name that it asks for.
+	Name     string
+	Asked    uint64 // boottime in nanoseconds of the query
+	Resolver string // "addr:port" of whoever answered
+	TTL      uint32 // seconds for which the name still counted
+	Query    string // of a DNS query: its type, "A", "TXT" or "TYPE4711"
+	Refusal  string // ... why it was refused beside the rules
 }
 
 // Process is who acted. PID and start time together name a process for as long
@@ -107,14 +116,26 @@ func (d *Decision) appendIdentity(e *encoder) {
 	text(e, "subject", d.Subject, true)
 	d.SubjectID.appendTo(e, "subject_id")
 	text(e, "class", d.Class, false)
-	if d.Network != (Network{}) {
-		text(e, "addr", d.Network.Addr, false)
-		e.uint("port", uint64(d.Network.Port))
-		text(e, "protocol", d.Network.Protocol, false)
-	}
+	d.Network.appendTo(e)
 	text(e, "rule", d.Rule, false)
 	e.uint("rule_number", uint64(d.RuleNumber))
 	text(e, "reason", d.Reason, false)
+}
+
+func (n *Network) appendTo(e *encoder) {
+	if n.Addr != "" {
+		text(e, "addr", n.Addr, false)
+		e.uint("port", uint64(n.Port))
+		text(e, "protocol", n.Protocol, false)
+	}
+	text(e, "name", n.Name, false)
+	if n.Asked != 0 {
+		e.uint("asked", n.Asked)
+		text(e, "resolver", n.Resolver, false)
+		e.uint("ttl", uint64(n.TTL))
+	}
+	text(e, "query", n.Query, false)
+	text(e, "refusal", n.Refusal, false)
 }
 
 func (d *Decision) appendActors(e *encoder) {

@@ -100,6 +100,9 @@ func (g *Gate) adopt(gen generation, spec *ebpf.CollectionSpec) (err error) {
 			return fmt.Errorf("pinned link of %s: %w", h.program, err)
 		}
 	}
+	if err := g.adoptNames(gen); err != nil {
+		return err
+	}
 	if err := g.openGlobals(spec); err != nil {
 		return err
 	}

@@ -18,16 +18,24 @@ import (
 const (
 	dnsReaderMapArmedTasks    = "armed_tasks"
 	dnsReaderMapBindings      = "bindings"
+	dnsReaderMapBound         = "bound"
 	dnsReaderMapCommands      = "commands"
 	dnsReaderMapControl       = "control"
 	dnsReaderMapCounted       = "counted"
 	dnsReaderMapDisabled      = "disabled"
+	dnsReaderMapDnsNever      = "dns_never"
+	dnsReaderMapDnsPods       = "dns_pods"
+	dnsReaderMapDnsResolvers  = "dns_resolvers"
+	dnsReaderMapDnsSockets    = "dns_sockets"
+	dnsReaderMapEmptySet      = "empty_set"
 	dnsReaderMapEvents        = "events"
 	dnsReaderMapHanded        = "handed"
 	dnsReaderMapMaybeBound    = "maybe_bound"
+	dnsReaderMapNames         = "names"
 	dnsReaderMapPlaces        = "places"
 	dnsReaderMapPoliciesLarge = "policies_large"
 	dnsReaderMapPoliciesSmall = "policies_small"
+	dnsReaderMapRouteSockets  = "route_sockets"
 	dnsReaderMapRuleCounts    = "rule_counts"
 	dnsReaderMapScratch       = "scratch"
 	dnsReaderMapStats         = "stats"
@@ -91,16 +99,24 @@ type dnsReaderProgramSpecs struct {
 type dnsReaderMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
+	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
+	DnsNever      *ebpf.MapSpec `ebpf:"dns_never"`
+	DnsPods       *ebpf.MapSpec `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.MapSpec `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.MapSpec `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.MapSpec `ebpf:"empty_set"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
+	Names         *ebpf.MapSpec `ebpf:"names"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
+	RouteSockets  *ebpf.MapSpec `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
@@ -138,16 +154,24 @@ func (o *dnsReaderObjects) Close() error {
 type dnsReaderMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
+	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
+	DnsNever      *ebpf.Map `ebpf:"dns_never"`
+	DnsPods       *ebpf.Map `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.Map `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.Map `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.Map `ebpf:"empty_set"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
+	Names         *ebpf.Map `ebpf:"names"`
 	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
+	RouteSockets  *ebpf.Map `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
@@ -159,16 +183,24 @@ func (m *dnsReaderMaps) Close() error {
 	return _DnsReaderClose(
 		m.ArmedTasks,
 		m.Bindings,
+		m.Bound,
 		m.Commands,
 		m.Control,
 		m.Counted,
 		m.Disabled,
+		m.DnsNever,
+		m.DnsPods,
+		m.DnsResolvers,
+		m.DnsSockets,
+		m.EmptySet,
 		m.Events,
 		m.Handed,
 		m.MaybeBound,
+		m.Names,
 		m.Places,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
+		m.RouteSockets,
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,

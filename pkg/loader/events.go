@@ -54,6 +54,8 @@ type Event struct {
 	Subject   []byte         // the path, without its class byte; empty where there is none
 	Address   netip.AddrPort // of a connect
 	Protocol  uint8
+	Name      Name   // of a connect: the name by which the address was judged, if it had one
+	Query     *Query // set: a DNS query, whose name is the Subject
 	Touch     *Touch // set: no decision of a policy; see Protect
 }
 
@@ -127,6 +129,8 @@ var hookNames = map[safeclawHook]string{ //nolint:gosec // no credentials: names
 	safeclawHookHOOK_INODE_RMDIR:          "inode_rmdir",
 	safeclawHookHOOK_INODE_RENAME:         "inode_rename",
 	safeclawHookHOOK_INODE_LINK:           "inode_link",
+	safeclawHookHOOK_SOCKET_SENDMSG:       "socket_sendmsg",
+	safeclawHookHOOK_DNS_QUERY:            "dns_query",
 }
 
 var classNames = map[safeclawClass]string{
@@ -145,6 +149,7 @@ const (
 	addrOwnNet   = "own-net"
 	addrHostNet  = "host-net"
 	kindAddr     = uint8(safeclawKindKIND_ADDR)
+	kindHost     = uint8(safeclawKindKIND_HOST)
 	eventHeadLen = 144
 	ringHead     = 8 // BPF_RINGBUF_HDR_SZ: before each record, which is padded to 8 bytes
 )
@@ -227,7 +232,14 @@ func decodeEvent(b []byte) (*Event, error) {
 		if len(sub) > 0 {
 			e.Subject = []byte(cString(sub[1:]))
 		}
-	case h.Action == kindAddr && len(sub) == addrSubject:
+	case h.Action == kindHost:
+		e.Query = &Query{Type: uint16(h.Requested), Refusal: refusals[safeclawDnsRefusal(h.Requested>>16)]}
+		if len(sub) > 0 {
+			e.Subject = lastFirst(sub[1:])
+		}
+		e.Class = ""
+	case h.Action == kindAddr && len(sub) >= addrSubject:
+		e.Name = decodeName(sub[addrSubject:])
 		e.Class = addrOwnNet
 		if sub[0] == uint8(safeclawClassCLASS_MOUNT) {
 			e.Class = addrHostNet

@@ -66,8 +66,10 @@ type Gate struct {
 	variant Variant
 	hooks   []hook
 	lacks   []string
-	links   []link.Link
+	links   []link.Link // of hooks, in their order; then those to cgroups
 	log     *slog.Logger
+
+	nameLinks map[uint64][]link.Link // by cgroup: see ReadNames
 
 	globals map[string]global // of pinned programs
 	how     Start
@@ -264,7 +266,7 @@ func (g *Gate) closeKernel() error {
 		wg.Go(func() { errs[i] = l.Close() })
 	}
 	wg.Wait()
-	g.links = nil
+	g.links, g.nameLinks = nil, nil
 	if g.reader != nil {
 		errs = append(errs, g.reader.Close())
 		g.reader = nil

@@ -66,6 +66,7 @@ var hooks = []hook{
 	{program: safeclawProgGateInodeRemoveAcl, typ: ebpf.LSM, since: "6.2"},    // inode_removexattr before
 	{program: safeclawProgGateInodeFileSetattr, typ: ebpf.LSM, since: "6.17"}, // file_ioctl before
 	{program: safeclawProgGateSocketConnect, typ: ebpf.LSM},
+	{program: safeclawProgGateSocketSendmsg, typ: ebpf.LSM},
 	{program: safeclawProgGateUnixStreamConnect, typ: ebpf.LSM},
 	{program: safeclawProgGateUnixMaySend, typ: ebpf.LSM},
 	{program: safeclawProgGateTaskKill, typ: ebpf.LSM},

@@ -120,6 +120,21 @@ type matcherBinding struct {
 	EntryOwner uint64
 }
 
+type matcherBoundSet struct {
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Changes uint32
+	Way     [16]struct {
+		_       structs.HostLayout
+		Address [2]uint64
+		Name    uint64
+		Expires uint64
+	}
+}
+
 type matcherCommand struct {
 	_         structs.HostLayout
 	Pos       uint32
@@ -136,27 +151,71 @@ type matcherControl struct {
 }
 
 type matcherCpuStats struct {
-	_           structs.HostLayout
-	Seq         uint64
-	Decisions   uint64
-	Counted     uint64
-	Emitted     uint64
-	Lost        uint64
-	LostShare   uint64
-	Denied      uint64
-	NoScratch   uint64
-	NoStorage   uint64
-	NoRuleCount uint64
-	BindLost    uint64
-	Outward     uint64
-	GuardHeld   uint64
-	Reserved    [3]uint64
+	_            structs.HostLayout
+	Seq          uint64
+	Decisions    uint64
+	Counted      uint64
+	Emitted      uint64
+	Lost         uint64
+	LostShare    uint64
+	Denied       uint64
+	NoScratch    uint64
+	NoStorage    uint64
+	NoRuleCount  uint64
+	BindLost     uint64
+	Outward      uint64
+	GuardHeld    uint64
+	DnsEvicted   uint64
+	DnsUnlearned uint64
+	Reserved     [1]uint64
 }
 
 type matcherDisabled struct {
 	_     structs.HostLayout
 	Since uint64
 	Until uint64
+}
+
+type matcherDnsPod struct {
+	_        structs.HostLayout
+	Minute   uint64
+	Queries  uint32
+	Searches uint32
+	Search   [8]struct {
+		_    structs.HostLayout
+		Len  uint32
+		Text [252]uint8
+	}
+}
+
+type matcherDnsResolver struct {
+	_       structs.HostLayout
+	Cgroup  uint64
+	Address [16]uint8
+}
+
+type matcherDnsSocket struct {
+	_        structs.HostLayout
+	Cgroup   uint64
+	Exe      uint64
+	ExeTable uint64
+	Slot     uint32
+	ExeClass uint16
+	Reserved uint16
+	Asked    [128]struct {
+		_      structs.HostLayout
+		Name   uint64
+		Time   uint64
+		Server uint64
+		Id     uint16
+		Type   uint16
+		Binds  uint32
+	}
+}
+
+type matcherEmptySet struct {
+	_    structs.HostLayout
+	Zero [161]uint64
 }
 
 type matcherEvent struct {
@@ -207,6 +266,13 @@ type matcherHandover struct {
 	PendLauncher uint32
 }
 
+type matcherLearnedKey struct {
+	_        structs.HostLayout
+	Cgroup   uint64
+	Set      uint32
+	Reserved uint32
+}
+
 type matcherMatchRun struct {
 	_        structs.HostLayout
 	Place    uint32
@@ -224,6 +290,31 @@ type matcherMatchRun struct {
 	Reserved uint32
 	_        [4]byte
 	Hash     uint64
+}
+
+type matcherNameSet struct {
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Changes uint32
+	Way     [4]struct {
+		_        structs.HostLayout
+		Hash     uint64
+		Classed  uint64
+		Asked    uint64
+		Expires  uint64
+		Resolver struct {
+			_        structs.HostLayout
+			Address  [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
+		Len      uint32
+		Reserved uint32
+		Text     [32]uint64
+	}
 }
 
 type matcherOffSwitch struct {
@@ -274,18 +365,30 @@ type matcherScratch struct {
 	Reserved1 uint32
 	Ev        matcherEvent
 	Dns       struct {
-		_        structs.HostLayout
-		End      uint32
-		Refused  uint32
-		Id       uint16
-		Type     uint16
-		Name     uint32
-		Longest  uint32
-		At       uint32
-		Label    uint32
-		Out      uint32
-		Over     uint32
-		Other    uint32
+		_           structs.HostLayout
+		End         uint32
+		Refused     uint32
+		Id          uint16
+		Type        uint16
+		Name        uint32
+		Longest     uint32
+		At          uint32
+		Label       uint32
+		Out         uint32
+		Over        uint32
+		Other       uint32
+		LabelMost   uint32
+		Rate        uint32
+		TypeAllowed uint32
+		Within      uint32
+		Tail        uint32
+		Reserved1   uint32
+		Peer        struct {
+			_        structs.HostLayout
+			Address  [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
 		Wanted   uint32
 		Records  uint32
 		Found    uint32
@@ -293,7 +396,32 @@ type matcherScratch struct {
 		Ttl      [64]uint32
 		Address  [64][16]uint8
 	}
-	Buf [8224]uint8
+	Names      [8]uint64
+	Expires    [8]uint64
+	NamesFound uint32
+	Route      uint32
+	RouteAsked uint32
+	Proto      uint32
+	Learned    struct {
+		_        structs.HostLayout
+		Asked    uint64
+		Expires  uint64
+		Resolver struct {
+			_        structs.HostLayout
+			Address  [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
+	}
+	Peer struct {
+		_       structs.HostLayout
+		Address [2]uint64
+		Port    uint16
+		Known   uint16
+		Hook    uint32
+	}
+	RefusedBy [3]uint64
+	Buf       [8224]uint8
 }
 
 type matcherSettings struct {
@@ -330,16 +458,24 @@ type matcherWords struct {
 const (
 	matcherMapArmedTasks    = "armed_tasks"
 	matcherMapBindings      = "bindings"
+	matcherMapBound         = "bound"
 	matcherMapCommands      = "commands"
 	matcherMapControl       = "control"
 	matcherMapCounted       = "counted"
 	matcherMapDisabled      = "disabled"
+	matcherMapDnsNever      = "dns_never"
+	matcherMapDnsPods       = "dns_pods"
+	matcherMapDnsResolvers  = "dns_resolvers"
+	matcherMapDnsSockets    = "dns_sockets"
+	matcherMapEmptySet      = "empty_set"
 	matcherMapEvents        = "events"
 	matcherMapHanded        = "handed"
 	matcherMapMaybeBound    = "maybe_bound"
+	matcherMapNames         = "names"
 	matcherMapPlaces        = "places"
 	matcherMapPoliciesLarge = "policies_large"
 	matcherMapPoliciesSmall = "policies_small"
+	matcherMapRouteSockets  = "route_sockets"
 	matcherMapRuleCounts    = "rule_counts"
 	matcherMapScratch       = "scratch"
 	matcherMapStats         = "stats"
@@ -401,16 +537,24 @@ type matcherProgramSpecs struct {
 type matcherMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
+	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
+	DnsNever      *ebpf.MapSpec `ebpf:"dns_never"`
+	DnsPods       *ebpf.MapSpec `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.MapSpec `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.MapSpec `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.MapSpec `ebpf:"empty_set"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
+	Names         *ebpf.MapSpec `ebpf:"names"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
+	RouteSockets  *ebpf.MapSpec `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
@@ -448,16 +592,24 @@ func (o *matcherObjects) Close() error {
 type matcherMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
+	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
+	DnsNever      *ebpf.Map `ebpf:"dns_never"`
+	DnsPods       *ebpf.Map `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.Map `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.Map `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.Map `ebpf:"empty_set"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
+	Names         *ebpf.Map `ebpf:"names"`
 	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
+	RouteSockets  *ebpf.Map `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
@@ -469,16 +621,24 @@ func (m *matcherMaps) Close() error {
 	return _MatcherClose(
 		m.ArmedTasks,
 		m.Bindings,
+		m.Bound,
 		m.Commands,
 		m.Control,
 		m.Counted,
 		m.Disabled,
+		m.DnsNever,
+		m.DnsPods,
+		m.DnsResolvers,
+		m.DnsSockets,
+		m.EmptySet,
 		m.Events,
 		m.Handed,
 		m.MaybeBound,
+		m.Names,
 		m.Places,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
+		m.RouteSockets,
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,

@@ -9,7 +9,7 @@ import (
 )
 
 // enforced are the needs of tables that the BPF programs meet.
-var enforced = []string{"exe", "command"}
+var enforced = []string{"exe", "command", "dns"}
 
 // relaxed are the relaxations that the BPF programs know: one of what they do
 // not deny would say something that is not so.

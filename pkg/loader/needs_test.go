@@ -12,10 +12,10 @@ func TestRefusesWhatIsNotEnforced(t *testing.T) {
 	cases := map[string][]string{
 		"version: 1\nbuiltin: {ptrace: allow, block_devices: allow}\n": nil,
 		"version: 1\n": nil,
-		"version: 1\nbuiltin: {ptrace: allow}\ndns: {tcp: allow}\nconnections: cut\n":                           {"dns", "connections: cut"},
+		"version: 1\nbuiltin: {ptrace: allow}\ndns: {tcp: allow}\nconnections: cut\n":                           {"connections: cut"},
 		"version: 1\nrules: [{action: file.read, exe: /usr/bin/x, decision: allow}]\n":                          nil,
 		"version: 1\nrules: [{action: process.exec, command: {startsWith: go}, decision: allow}]\n":             nil,
-		"version: 1\ndns: {tcp: allow}\nrules: [{action: file.read, exe: /usr/bin/x, decision: allow}]\n":       {"dns"},
+		"version: 1\ndns: {tcp: allow}\nrules: [{action: file.read, exe: /usr/bin/x, decision: allow}]\n":       nil,
 		"version: 1\nrules: [{action: network.request, host: {in: [a.example]}, port: 443, decision: allow}]\n": nil,
 	}
 	for src, want := range cases {

@@ -90,7 +90,14 @@ func (g *Gate) openOther(ctx context.Context, newest generation, older []generat
 	if err != nil {
 		return err
 	}
+	// Before tasks: from then on their queries are read by these programs.
+	if err := g.takeNames(newest, part); err != nil {
+		return errors.Join(err, g.abandon(part))
+	}
 	if err := g.takeOver(ctx, newest, o.Tables); err != nil {
+		return errors.Join(err, g.abandon(part))
+	}
+	if err := g.copyNames(newest); err != nil {
 		return errors.Join(err, g.abandon(part))
 	}
 	if g.gen, err = g.replace(newest, part); err != nil {

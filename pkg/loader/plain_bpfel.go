@@ -18,10 +18,16 @@ import (
 const (
 	plainMapArmedTasks               = "armed_tasks"
 	plainMapBindings                 = "bindings"
+	plainMapBound                    = "bound"
 	plainMapCommands                 = "commands"
 	plainMapControl                  = "control"
 	plainMapCounted                  = "counted"
 	plainMapDisabled                 = "disabled"
+	plainMapDnsNever                 = "dns_never"
+	plainMapDnsPods                  = "dns_pods"
+	plainMapDnsResolvers             = "dns_resolvers"
+	plainMapDnsSockets               = "dns_sockets"
+	plainMapEmptySet                 = "empty_set"
 	plainMapEvents                   = "events"
 	plainMapGuardRates               = "guard_rates"
 	plainMapGuardedDirs              = "guarded_dirs"
@@ -29,9 +35,11 @@ const (
 	plainMapHanded                   = "handed"
 	plainMapMaybeArmed               = "maybe_armed"
 	plainMapMaybeBound               = "maybe_bound"
+	plainMapNames                    = "names"
 	plainMapPlaces                   = "places"
 	plainMapPoliciesLarge            = "policies_large"
 	plainMapPoliciesSmall            = "policies_small"
+	plainMapRouteSockets             = "route_sockets"
 	plainMapRuleCounts               = "rule_counts"
 	plainMapScratch                  = "scratch"
 	plainMapStats                    = "stats"
@@ -40,6 +48,8 @@ const (
 	plainProgArmExisting             = "arm_existing"
 	plainProgArmForked               = "arm_forked"
 	plainProgDisarm                  = "disarm"
+	plainProgDnsEgress               = "dns_egress"
+	plainProgDnsIngress              = "dns_ingress"
 	plainProgExportArmed             = "export_armed"
 	plainProgFindGuarded             = "find_guarded"
 	plainProgFindHostRoot            = "find_host_root"
@@ -92,6 +102,7 @@ const (
 	plainProgGateSbUmount            = "gate_sb_umount"
 	plainProgGateSocketConnect       = "gate_socket_connect"
 	plainProgGateSocketCreate        = "gate_socket_create"
+	plainProgGateSocketSendmsg       = "gate_socket_sendmsg"
 	plainProgGateSyslog              = "gate_syslog"
 	plainProgGateTaskAlloc           = "gate_task_alloc"
 	plainProgGateTaskFree            = "gate_task_free"
@@ -211,6 +222,8 @@ type plainProgramSpecs struct {
 	ArmExisting             *ebpf.ProgramSpec `ebpf:"arm_existing"`
 	ArmForked               *ebpf.ProgramSpec `ebpf:"arm_forked"`
 	Disarm                  *ebpf.ProgramSpec `ebpf:"disarm"`
+	DnsEgress               *ebpf.ProgramSpec `ebpf:"dns_egress"`
+	DnsIngress              *ebpf.ProgramSpec `ebpf:"dns_ingress"`
 	ExportArmed             *ebpf.ProgramSpec `ebpf:"export_armed"`
 	FindGuarded             *ebpf.ProgramSpec `ebpf:"find_guarded"`
 	FindHostRoot            *ebpf.ProgramSpec `ebpf:"find_host_root"`
@@ -263,6 +276,7 @@ type plainProgramSpecs struct {
 	GateSbUmount            *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
 	GateSocketConnect       *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
 	GateSocketCreate        *ebpf.ProgramSpec `ebpf:"gate_socket_create"`
+	GateSocketSendmsg       *ebpf.ProgramSpec `ebpf:"gate_socket_sendmsg"`
 	GateSyslog              *ebpf.ProgramSpec `ebpf:"gate_syslog"`
 	GateTaskAlloc           *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
 	GateTaskFree            *ebpf.ProgramSpec `ebpf:"gate_task_free"`
@@ -327,10 +341,16 @@ type plainProgramSpecs struct {
 type plainMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
+	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
+	DnsNever      *ebpf.MapSpec `ebpf:"dns_never"`
+	DnsPods       *ebpf.MapSpec `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.MapSpec `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.MapSpec `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.MapSpec `ebpf:"empty_set"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	GuardRates    *ebpf.MapSpec `ebpf:"guard_rates"`
 	GuardedDirs   *ebpf.MapSpec `ebpf:"guarded_dirs"`
@@ -338,9 +358,11 @@ type plainMapSpecs struct {
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeArmed    *ebpf.MapSpec `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
+	Names         *ebpf.MapSpec `ebpf:"names"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
+	RouteSockets  *ebpf.MapSpec `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
@@ -392,10 +414,16 @@ func (o *plainObjects) Close() error {
 type plainMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
+	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
+	DnsNever      *ebpf.Map `ebpf:"dns_never"`
+	DnsPods       *ebpf.Map `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.Map `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.Map `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.Map `ebpf:"empty_set"`
 	Events        *ebpf.Map `ebpf:"events"`
 	GuardRates    *ebpf.Map `ebpf:"guard_rates"`
 	GuardedDirs   *ebpf.Map `ebpf:"guarded_dirs"`
@@ -403,9 +431,11 @@ type plainMaps struct {
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeArmed    *ebpf.Map `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
+	Names         *ebpf.Map `ebpf:"names"`
 	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
+	RouteSockets  *ebpf.Map `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
@@ -417,10 +447,16 @@ func (m *plainMaps) Close() error {
 	return _PlainClose(
 		m.ArmedTasks,
 		m.Bindings,
+		m.Bound,
 		m.Commands,
 		m.Control,
 		m.Counted,
 		m.Disabled,
+		m.DnsNever,
+		m.DnsPods,
+		m.DnsResolvers,
+		m.DnsSockets,
+		m.EmptySet,
 		m.Events,
 		m.GuardRates,
 		m.GuardedDirs,
@@ -428,9 +464,11 @@ func (m *plainMaps) Close() error {
 		m.Handed,
 		m.MaybeArmed,
 		m.MaybeBound,
+		m.Names,
 		m.Places,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
+		m.RouteSockets,
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,
@@ -468,6 +506,8 @@ type plainPrograms struct {
 	ArmExisting             *ebpf.Program `ebpf:"arm_existing"`
 	ArmForked               *ebpf.Program `ebpf:"arm_forked"`
 	Disarm                  *ebpf.Program `ebpf:"disarm"`
+	DnsEgress               *ebpf.Program `ebpf:"dns_egress"`
+	DnsIngress              *ebpf.Program `ebpf:"dns_ingress"`
 	ExportArmed             *ebpf.Program `ebpf:"export_armed"`
 	FindGuarded             *ebpf.Program `ebpf:"find_guarded"`
 	FindHostRoot            *ebpf.Program `ebpf:"find_host_root"`
@@ -520,6 +560,7 @@ type plainPrograms struct {
 	GateSbUmount            *ebpf.Program `ebpf:"gate_sb_umount"`
 	GateSocketConnect       *ebpf.Program `ebpf:"gate_socket_connect"`
 	GateSocketCreate        *ebpf.Program `ebpf:"gate_socket_create"`
+	GateSocketSendmsg       *ebpf.Program `ebpf:"gate_socket_sendmsg"`
 	GateSyslog              *ebpf.Program `ebpf:"gate_syslog"`
 	GateTaskAlloc           *ebpf.Program `ebpf:"gate_task_alloc"`
 	GateTaskFree            *ebpf.Program `ebpf:"gate_task_free"`
@@ -583,6 +624,8 @@ func (p *plainPrograms) Close() error {
 		p.ArmExisting,
 		p.ArmForked,
 		p.Disarm,
+		p.DnsEgress,
+		p.DnsIngress,
 		p.ExportArmed,
 		p.FindGuarded,
 		p.FindHostRoot,
@@ -635,6 +678,7 @@ func (p *plainPrograms) Close() error {
 		p.GateSbUmount,
 		p.GateSocketConnect,
 		p.GateSocketCreate,
+		p.GateSocketSendmsg,
 		p.GateSyslog,
 		p.GateTaskAlloc,
 		p.GateTaskFree,

@@ -18,17 +18,25 @@ import (
 const (
 	plainDNSReaderMapArmedTasks    = "armed_tasks"
 	plainDNSReaderMapBindings      = "bindings"
+	plainDNSReaderMapBound         = "bound"
 	plainDNSReaderMapCommands      = "commands"
 	plainDNSReaderMapControl       = "control"
 	plainDNSReaderMapCounted       = "counted"
 	plainDNSReaderMapDisabled      = "disabled"
+	plainDNSReaderMapDnsNever      = "dns_never"
+	plainDNSReaderMapDnsPods       = "dns_pods"
+	plainDNSReaderMapDnsResolvers  = "dns_resolvers"
+	plainDNSReaderMapDnsSockets    = "dns_sockets"
+	plainDNSReaderMapEmptySet      = "empty_set"
 	plainDNSReaderMapEvents        = "events"
 	plainDNSReaderMapHanded        = "handed"
 	plainDNSReaderMapMaybeArmed    = "maybe_armed"
 	plainDNSReaderMapMaybeBound    = "maybe_bound"
+	plainDNSReaderMapNames         = "names"
 	plainDNSReaderMapPlaces        = "places"
 	plainDNSReaderMapPoliciesLarge = "policies_large"
 	plainDNSReaderMapPoliciesSmall = "policies_small"
+	plainDNSReaderMapRouteSockets  = "route_sockets"
 	plainDNSReaderMapRuleCounts    = "rule_counts"
 	plainDNSReaderMapScratch       = "scratch"
 	plainDNSReaderMapStats         = "stats"
@@ -92,17 +100,25 @@ type plainDNSReaderProgramSpecs struct {
 type plainDNSReaderMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
+	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
+	DnsNever      *ebpf.MapSpec `ebpf:"dns_never"`
+	DnsPods       *ebpf.MapSpec `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.MapSpec `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.MapSpec `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.MapSpec `ebpf:"empty_set"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeArmed    *ebpf.MapSpec `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
+	Names         *ebpf.MapSpec `ebpf:"names"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
+	RouteSockets  *ebpf.MapSpec `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
@@ -140,17 +156,25 @@ func (o *plainDNSReaderObjects) Close() error {
 type plainDNSReaderMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
+	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
+	DnsNever      *ebpf.Map `ebpf:"dns_never"`
+	DnsPods       *ebpf.Map `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.Map `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.Map `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.Map `ebpf:"empty_set"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeArmed    *ebpf.Map `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
+	Names         *ebpf.Map `ebpf:"names"`
 	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
+	RouteSockets  *ebpf.Map `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
@@ -162,17 +186,25 @@ func (m *plainDNSReaderMaps) Close() error {
 	return _PlainDNSReaderClose(
 		m.ArmedTasks,
 		m.Bindings,
+		m.Bound,
 		m.Commands,
 		m.Control,
 		m.Counted,
 		m.Disabled,
+		m.DnsNever,
+		m.DnsPods,
+		m.DnsResolvers,
+		m.DnsSockets,
+		m.EmptySet,
 		m.Events,
 		m.Handed,
 		m.MaybeArmed,
 		m.MaybeBound,
+		m.Names,
 		m.Places,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
+		m.RouteSockets,
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,

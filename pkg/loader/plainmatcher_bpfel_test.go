@@ -18,17 +18,25 @@ import (
 const (
 	plainMatcherMapArmedTasks    = "armed_tasks"
 	plainMatcherMapBindings      = "bindings"
+	plainMatcherMapBound         = "bound"
 	plainMatcherMapCommands      = "commands"
 	plainMatcherMapControl       = "control"
 	plainMatcherMapCounted       = "counted"
 	plainMatcherMapDisabled      = "disabled"
+	plainMatcherMapDnsNever      = "dns_never"
+	plainMatcherMapDnsPods       = "dns_pods"
+	plainMatcherMapDnsResolvers  = "dns_resolvers"
+	plainMatcherMapDnsSockets    = "dns_sockets"
+	plainMatcherMapEmptySet      = "empty_set"
 	plainMatcherMapEvents        = "events"
 	plainMatcherMapHanded        = "handed"
 	plainMatcherMapMaybeArmed    = "maybe_armed"
 	plainMatcherMapMaybeBound    = "maybe_bound"
+	plainMatcherMapNames         = "names"
 	plainMatcherMapPlaces        = "places"
 	plainMatcherMapPoliciesLarge = "policies_large"
 	plainMatcherMapPoliciesSmall = "policies_small"
+	plainMatcherMapRouteSockets  = "route_sockets"
 	plainMatcherMapRuleCounts    = "rule_counts"
 	plainMatcherMapScratch       = "scratch"
 	plainMatcherMapStats         = "stats"
@@ -90,17 +98,25 @@ type plainMatcherProgramSpecs struct {
 type plainMatcherMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
+	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
+	DnsNever      *ebpf.MapSpec `ebpf:"dns_never"`
+	DnsPods       *ebpf.MapSpec `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.MapSpec `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.MapSpec `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.MapSpec `ebpf:"empty_set"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeArmed    *ebpf.MapSpec `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
+	Names         *ebpf.MapSpec `ebpf:"names"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
+	RouteSockets  *ebpf.MapSpec `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
@@ -138,17 +154,25 @@ func (o *plainMatcherObjects) Close() error {
 type plainMatcherMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
+	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
+	DnsNever      *ebpf.Map `ebpf:"dns_never"`
+	DnsPods       *ebpf.Map `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.Map `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.Map `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.Map `ebpf:"empty_set"`
 	Events        *ebpf.Map `ebpf:"events"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeArmed    *ebpf.Map `ebpf:"maybe_armed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
+	Names         *ebpf.Map `ebpf:"names"`
 	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
+	RouteSockets  *ebpf.Map `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
@@ -160,17 +184,25 @@ func (m *plainMatcherMaps) Close() error {
 	return _PlainMatcherClose(
 		m.ArmedTasks,
 		m.Bindings,
+		m.Bound,
 		m.Commands,
 		m.Control,
 		m.Counted,
 		m.Disabled,
+		m.DnsNever,
+		m.DnsPods,
+		m.DnsResolvers,
+		m.DnsSockets,
+		m.EmptySet,
 		m.Events,
 		m.Handed,
 		m.MaybeArmed,
 		m.MaybeBound,
+		m.Names,
 		m.Places,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
+		m.RouteSockets,
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,

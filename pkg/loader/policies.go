@@ -60,6 +60,9 @@ const (
 	BindContainer BindingKind = 1
 	// BindAny arms at the first exec.
 	BindAny BindingKind = 2
+	// BindNames is added where ReadNames is at or above the cgroup: without it no
+	// resolver can be asked.
+	BindNames BindingKind = 8
 	// BindExempt keeps an ancestor's binding away.
 	BindExempt BindingKind = 4
 )

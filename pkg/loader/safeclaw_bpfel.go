@@ -120,6 +120,21 @@ type safeclawBinding struct {
 	EntryOwner uint64
 }
 
+type safeclawBoundSet struct {
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Changes uint32
+	Way     [16]struct {
+		_       structs.HostLayout
+		Address [2]uint64
+		Name    uint64
+		Expires uint64
+	}
+}
+
 type safeclawClass uint32
 
 const (
@@ -170,27 +185,41 @@ type safeclawCountedValue struct {
 }
 
 type safeclawCpuStats struct {
-	_           structs.HostLayout
-	Seq         uint64
-	Decisions   uint64
-	Counted     uint64
-	Emitted     uint64
-	Lost        uint64
-	LostShare   uint64
-	Denied      uint64
-	NoScratch   uint64
-	NoStorage   uint64
-	NoRuleCount uint64
-	BindLost    uint64
-	Outward     uint64
-	GuardHeld   uint64
-	Reserved    [3]uint64
+	_            structs.HostLayout
+	Seq          uint64
+	Decisions    uint64
+	Counted      uint64
+	Emitted      uint64
+	Lost         uint64
+	LostShare    uint64
+	Denied       uint64
+	NoScratch    uint64
+	NoStorage    uint64
+	NoRuleCount  uint64
+	BindLost     uint64
+	Outward      uint64
+	GuardHeld    uint64
+	DnsEvicted   uint64
+	DnsUnlearned uint64
+	Reserved     [1]uint64
 }
 
 type safeclawDisabled struct {
 	_     structs.HostLayout
 	Since uint64
 	Until uint64
+}
+
+type safeclawDnsPod struct {
+	_        structs.HostLayout
+	Minute   uint64
+	Queries  uint32
+	Searches uint32
+	Search   [8]struct {
+		_    structs.HostLayout
+		Len  uint32
+		Text [252]uint8
+	}
 }
 
 type safeclawDnsRefusal uint32
@@ -208,10 +237,37 @@ const (
 	safeclawDnsRefusalDNS_TYPE     safeclawDnsRefusal = 9
 	safeclawDnsRefusalDNS_LABEL    safeclawDnsRefusal = 10
 	safeclawDnsRefusalDNS_RATE     safeclawDnsRefusal = 11
-	safeclawDnsRefusalDNS_ADDRESS  safeclawDnsRefusal = 12
-	safeclawDnsRefusalDNS_RULE     safeclawDnsRefusal = 13
-	safeclawDnsRefusalDNS_OWNER    safeclawDnsRefusal = 14
 )
+
+type safeclawDnsResolver struct {
+	_       structs.HostLayout
+	Cgroup  uint64
+	Address [16]uint8
+}
+
+type safeclawDnsSocket struct {
+	_        structs.HostLayout
+	Cgroup   uint64
+	Exe      uint64
+	ExeTable uint64
+	Slot     uint32
+	ExeClass uint16
+	Reserved uint16
+	Asked    [128]struct {
+		_      structs.HostLayout
+		Name   uint64
+		Time   uint64
+		Server uint64
+		Id     uint16
+		Type   uint16
+		Binds  uint32
+	}
+}
+
+type safeclawEmptySet struct {
+	_    structs.HostLayout
+	Zero [161]uint64
+}
 
 type safeclawEvent struct {
 	_               structs.HostLayout
@@ -391,6 +447,8 @@ const (
 	safeclawHookHOOK_INODE_RMDIR          safeclawHook = 67
 	safeclawHookHOOK_INODE_RENAME         safeclawHook = 68
 	safeclawHookHOOK_INODE_LINK           safeclawHook = 69
+	safeclawHookHOOK_SOCKET_SENDMSG       safeclawHook = 70
+	safeclawHookHOOK_DNS_QUERY            safeclawHook = 71
 )
 
 type safeclawKind uint32
@@ -409,6 +467,38 @@ const (
 	safeclawKindKINDS        safeclawKind = 16
 	safeclawKindKIND_SYSTEM  safeclawKind = 17
 )
+
+type safeclawLearnedKey struct {
+	_        structs.HostLayout
+	Cgroup   uint64
+	Set      uint32
+	Reserved uint32
+}
+
+type safeclawNameSet struct {
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Changes uint32
+	Way     [4]struct {
+		_        structs.HostLayout
+		Hash     uint64
+		Classed  uint64
+		Asked    uint64
+		Expires  uint64
+		Resolver struct {
+			_        structs.HostLayout
+			Address  [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
+		Len      uint32
+		Reserved uint32
+		Text     [32]uint64
+	}
+}
 
 type safeclawOffSwitch struct {
 	_      structs.HostLayout
@@ -466,6 +556,9 @@ const (
 	safeclawRuleRULE_KEYRINGS        safeclawRule = 40
 	safeclawRuleRULE_SIGNAL          safeclawRule = 41
 	safeclawRuleRULE_SELF_PROTECTION safeclawRule = 42
+	safeclawRuleRULE_RESOLVER        safeclawRule = 43
+	safeclawRuleRULE_DNS             safeclawRule = 44
+	safeclawRuleRULE_ROUTE           safeclawRule = 45
 )
 
 type safeclawScratch struct {
@@ -506,18 +599,30 @@ type safeclawScratch struct {
 	Reserved1 uint32
 	Ev        safeclawEvent
 	Dns       struct {
-		_        structs.HostLayout
-		End      uint32
-		Refused  uint32
-		Id       uint16
-		Type     uint16
-		Name     uint32
-		Longest  uint32
-		At       uint32
-		Label    uint32
-		Out      uint32
-		Over     uint32
-		Other    uint32
+		_           structs.HostLayout
+		End         uint32
+		Refused     uint32
+		Id          uint16
+		Type        uint16
+		Name        uint32
+		Longest     uint32
+		At          uint32
+		Label       uint32
+		Out         uint32
+		Over        uint32
+		Other       uint32
+		LabelMost   uint32
+		Rate        uint32
+		TypeAllowed uint32
+		Within      uint32
+		Tail        uint32
+		Reserved1   uint32
+		Peer        struct {
+			_        structs.HostLayout
+			Address  [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
 		Wanted   uint32
 		Records  uint32
 		Found    uint32
@@ -525,7 +630,32 @@ type safeclawScratch struct {
 		Ttl      [64]uint32
 		Address  [64][16]uint8
 	}
-	Buf [8224]uint8
+	Names      [8]uint64
+	Expires    [8]uint64
+	NamesFound uint32
+	Route      uint32
+	RouteAsked uint32
+	Proto      uint32
+	Learned    struct {
+		_        structs.HostLayout
+		Asked    uint64
+		Expires  uint64
+		Resolver struct {
+			_        structs.HostLayout
+			Address  [16]uint8
+			Port     uint16
+			Reserved [3]uint16
+		}
+	}
+	Peer struct {
+		_       structs.HostLayout
+		Address [2]uint64
+		Port    uint16
+		Known   uint16
+		Hook    uint32
+	}
+	RefusedBy [3]uint64
+	Buf       [8224]uint8
 }
 
 type safeclawSettings struct {
@@ -614,19 +744,27 @@ type safeclawWords struct {
 const (
 	safeclawMapArmedTasks              = "armed_tasks"
 	safeclawMapBindings                = "bindings"
+	safeclawMapBound                   = "bound"
 	safeclawMapCommands                = "commands"
 	safeclawMapControl                 = "control"
 	safeclawMapCounted                 = "counted"
 	safeclawMapDisabled                = "disabled"
+	safeclawMapDnsNever                = "dns_never"
+	safeclawMapDnsPods                 = "dns_pods"
+	safeclawMapDnsResolvers            = "dns_resolvers"
+	safeclawMapDnsSockets              = "dns_sockets"
+	safeclawMapEmptySet                = "empty_set"
 	safeclawMapEvents                  = "events"
 	safeclawMapGuardRates              = "guard_rates"
 	safeclawMapGuardedDirs             = "guarded_dirs"
 	safeclawMapGuardedIds              = "guarded_ids"
 	safeclawMapHanded                  = "handed"
 	safeclawMapMaybeBound              = "maybe_bound"
+	safeclawMapNames                   = "names"
 	safeclawMapPlaces                  = "places"
 	safeclawMapPoliciesLarge           = "policies_large"
 	safeclawMapPoliciesSmall           = "policies_small"
+	safeclawMapRouteSockets            = "route_sockets"
 	safeclawMapRuleCounts              = "rule_counts"
 	safeclawMapScratch                 = "scratch"
 	safeclawMapStats                   = "stats"
@@ -635,6 +773,8 @@ const (
 	safeclawProgArmExisting            = "arm_existing"
 	safeclawProgArmForked              = "arm_forked"
 	safeclawProgDisarm                 = "disarm"
+	safeclawProgDnsEgress              = "dns_egress"
+	safeclawProgDnsIngress             = "dns_ingress"
 	safeclawProgExportArmed            = "export_armed"
 	safeclawProgFindGuarded            = "find_guarded"
 	safeclawProgFindHostRoot           = "find_host_root"
@@ -687,6 +827,7 @@ const (
 	safeclawProgGateSbUmount           = "gate_sb_umount"
 	safeclawProgGateSocketConnect      = "gate_socket_connect"
 	safeclawProgGateSocketCreate       = "gate_socket_create"
+	safeclawProgGateSocketSendmsg      = "gate_socket_sendmsg"
 	safeclawProgGateSyslog             = "gate_syslog"
 	safeclawProgGateTaskAlloc          = "gate_task_alloc"
 	safeclawProgGateTaskKill           = "gate_task_kill"
@@ -804,6 +945,8 @@ type safeclawProgramSpecs struct {
 	ArmExisting            *ebpf.ProgramSpec `ebpf:"arm_existing"`
 	ArmForked              *ebpf.ProgramSpec `ebpf:"arm_forked"`
 	Disarm                 *ebpf.ProgramSpec `ebpf:"disarm"`
+	DnsEgress              *ebpf.ProgramSpec `ebpf:"dns_egress"`
+	DnsIngress             *ebpf.ProgramSpec `ebpf:"dns_ingress"`
 	ExportArmed            *ebpf.ProgramSpec `ebpf:"export_armed"`
 	FindGuarded            *ebpf.ProgramSpec `ebpf:"find_guarded"`
 	FindHostRoot           *ebpf.ProgramSpec `ebpf:"find_host_root"`
@@ -856,6 +999,7 @@ type safeclawProgramSpecs struct {
 	GateSbUmount           *ebpf.ProgramSpec `ebpf:"gate_sb_umount"`
 	GateSocketConnect      *ebpf.ProgramSpec `ebpf:"gate_socket_connect"`
 	GateSocketCreate       *ebpf.ProgramSpec `ebpf:"gate_socket_create"`
+	GateSocketSendmsg      *ebpf.ProgramSpec `ebpf:"gate_socket_sendmsg"`
 	GateSyslog             *ebpf.ProgramSpec `ebpf:"gate_syslog"`
 	GateTaskAlloc          *ebpf.ProgramSpec `ebpf:"gate_task_alloc"`
 	GateTaskKill           *ebpf.ProgramSpec `ebpf:"gate_task_kill"`
@@ -918,19 +1062,27 @@ type safeclawProgramSpecs struct {
 type safeclawMapSpecs struct {
 	ArmedTasks    *ebpf.MapSpec `ebpf:"armed_tasks"`
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
+	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
+	DnsNever      *ebpf.MapSpec `ebpf:"dns_never"`
+	DnsPods       *ebpf.MapSpec `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.MapSpec `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.MapSpec `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.MapSpec `ebpf:"empty_set"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	GuardRates    *ebpf.MapSpec `ebpf:"guard_rates"`
 	GuardedDirs   *ebpf.MapSpec `ebpf:"guarded_dirs"`
 	GuardedIds    *ebpf.MapSpec `ebpf:"guarded_ids"`
 	Handed        *ebpf.MapSpec `ebpf:"handed"`
 	MaybeBound    *ebpf.MapSpec `ebpf:"maybe_bound"`
+	Names         *ebpf.MapSpec `ebpf:"names"`
 	Places        *ebpf.MapSpec `ebpf:"places"`
 	PoliciesLarge *ebpf.MapSpec `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.MapSpec `ebpf:"policies_small"`
+	RouteSockets  *ebpf.MapSpec `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.MapSpec `ebpf:"rule_counts"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
@@ -982,19 +1134,27 @@ func (o *safeclawObjects) Close() error {
 type safeclawMaps struct {
 	ArmedTasks    *ebpf.Map `ebpf:"armed_tasks"`
 	Bindings      *ebpf.Map `ebpf:"bindings"`
+	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
+	DnsNever      *ebpf.Map `ebpf:"dns_never"`
+	DnsPods       *ebpf.Map `ebpf:"dns_pods"`
+	DnsResolvers  *ebpf.Map `ebpf:"dns_resolvers"`
+	DnsSockets    *ebpf.Map `ebpf:"dns_sockets"`
+	EmptySet      *ebpf.Map `ebpf:"empty_set"`
 	Events        *ebpf.Map `ebpf:"events"`
 	GuardRates    *ebpf.Map `ebpf:"guard_rates"`
 	GuardedDirs   *ebpf.Map `ebpf:"guarded_dirs"`
 	GuardedIds    *ebpf.Map `ebpf:"guarded_ids"`
 	Handed        *ebpf.Map `ebpf:"handed"`
 	MaybeBound    *ebpf.Map `ebpf:"maybe_bound"`
+	Names         *ebpf.Map `ebpf:"names"`
 	Places        *ebpf.Map `ebpf:"places"`
 	PoliciesLarge *ebpf.Map `ebpf:"policies_large"`
 	PoliciesSmall *ebpf.Map `ebpf:"policies_small"`
+	RouteSockets  *ebpf.Map `ebpf:"route_sockets"`
 	RuleCounts    *ebpf.Map `ebpf:"rule_counts"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Stats         *ebpf.Map `ebpf:"stats"`
@@ -1006,19 +1166,27 @@ func (m *safeclawMaps) Close() error {
 	return _SafeclawClose(
 		m.ArmedTasks,
 		m.Bindings,
+		m.Bound,
 		m.Commands,
 		m.Control,
 		m.Counted,
 		m.Disabled,
+		m.DnsNever,
+		m.DnsPods,
+		m.DnsResolvers,
+		m.DnsSockets,
+		m.EmptySet,
 		m.Events,
 		m.GuardRates,
 		m.GuardedDirs,
 		m.GuardedIds,
 		m.Handed,
 		m.MaybeBound,
+		m.Names,
 		m.Places,
 		m.PoliciesLarge,
 		m.PoliciesSmall,
+		m.RouteSockets,
 		m.RuleCounts,
 		m.Scratch,
 		m.Stats,
@@ -1056,6 +1224,8 @@ type safeclawPrograms struct {
 	ArmExisting            *ebpf.Program `ebpf:"arm_existing"`
 	ArmForked              *ebpf.Program `ebpf:"arm_forked"`
 	Disarm                 *ebpf.Program `ebpf:"disarm"`
+	DnsEgress              *ebpf.Program `ebpf:"dns_egress"`
+	DnsIngress             *ebpf.Program `ebpf:"dns_ingress"`
 	ExportArmed            *ebpf.Program `ebpf:"export_armed"`
 	FindGuarded            *ebpf.Program `ebpf:"find_guarded"`
 	FindHostRoot           *ebpf.Program `ebpf:"find_host_root"`
@@ -1108,6 +1278,7 @@ type safeclawPrograms struct {
 	GateSbUmount           *ebpf.Program `ebpf:"gate_sb_umount"`
 	GateSocketConnect      *ebpf.Program `ebpf:"gate_socket_connect"`
 	GateSocketCreate       *ebpf.Program `ebpf:"gate_socket_create"`
+	GateSocketSendmsg      *ebpf.Program `ebpf:"gate_socket_sendmsg"`
 	GateSyslog             *ebpf.Program `ebpf:"gate_syslog"`
 	GateTaskAlloc          *ebpf.Program `ebpf:"gate_task_alloc"`
 	GateTaskKill           *ebpf.Program `ebpf:"gate_task_kill"`
@@ -1169,6 +1340,8 @@ func (p *safeclawPrograms) Close() error {
 		p.ArmExisting,
 		p.ArmForked,
 		p.Disarm,
+		p.DnsEgress,
+		p.DnsIngress,
 		p.ExportArmed,
 		p.FindGuarded,
 		p.FindHostRoot,
@@ -1221,6 +1394,7 @@ func (p *safeclawPrograms) Close() error {
 		p.GateSbUmount,
 		p.GateSocketConnect,
 		p.GateSocketCreate,
+		p.GateSocketSendmsg,
 		p.GateSyslog,
 		p.GateTaskAlloc,
 		p.GateTaskKill,

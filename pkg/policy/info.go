@@ -64,6 +64,9 @@ var fixedRules = []struct {
 	{"builtin/keyrings", "a key or key ring that is not the pod's own", DecisionDeny},
 	{"builtin/signal", "a signal, limit or scheduling for a process outside", DecisionDeny},
 	{"builtin/self-protection", "what enforcement itself stands on: its maps, programs, pins, log and process", DecisionDeny},
+	{"builtin/resolver", "port 53: the pod's own resolvers, over UDP", DecisionDeny},
+	{"builtin/dns", "a DNS query that is no plain one, or that dns: does not allow", DecisionDeny},
+	{"builtin/route", "a UDP socket that was connected for its route sends", DecisionDeny},
 }
 
 func (s *ruleSet) info() []RuleInfo {

@@ -84,3 +84,17 @@ func nearType(word string) string {
 	}
 	return "write a name such as TXT, or a number from 1 to 65535"
 }
+
+// DNSTypeName returns a query type's name, "TYPE" and its number for one that has
+// none here, and nothing for 0.
+func DNSTypeName(t uint16) string {
+	if t == 0 {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(dnsTypes)) {
+		if dnsTypes[name] == t {
+			return name
+		}
+	}
+	return fmt.Sprintf("TYPE%d", t)
+}
