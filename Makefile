@@ -8,7 +8,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # A clone that belongs to another user cannot be stamped.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
-.PHONY: help deps generate generate-check build check test test-long test-vm demo lint portable fmt bench clean unit runner ordinary budgets tools fresh total
+.PHONY: help deps generate generate-check build check test test-long test-vm e2e demo lint portable fmt bench clean unit runner ordinary budgets tools fresh total
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safeclaw-node-agent
 OUT := $(or $(VM_OUT),$(CURDIR)/.testbed)
@@ -101,12 +101,19 @@ test-long: fresh lint generate-check budgets ## all of it with raised counts: th
 	@T=7200 VM_ALL=1 VM_ENV=SAFECLAW_LONG=1 test/vm/run $(KERNELS)
 	$(STAGE) "ordinary work, gated and ungated"
 	@T=7200 VM_ENV=SAFECLAW_LONG=1 $(TRANSPARENCY) test/vm/run $(KERNELS)
+	@$(MAKE) e2e
 	@for v in $(VARIANTS); do printf '\n== guest tests, %s\n' "$$v"; env T=3600 VM_PKGS="$(RACING)" VM_LABEL=" $$v" $${v//+/ } test/vm/run $(KERNELS); done
 	@$(MAKE) total
 
 test-vm: fresh ## guest tests alone: all kernels, or KERNEL=6.12; FLAGS="-test.run Open" goes to the tests
 	@test/vm/run $(or $(KERNEL),$(KERNELS)) -- $(FLAGS)
 	@$(MAKE) total
+
+e2e: ## a real cluster: control plane here, a node in a guest; the first time Kubernetes is built, 20 CPU-minutes
+	$(STAGE) "real API server"
+	@test/e2e/api
+	$(STAGE) "real cluster"
+	@test/e2e/run $(firstword $(KERNELS))
 
 demo: build ## the reference policy on a container's root: here where BPF LSM is active, else in a guest
 	@test/vm/deps $(firstword $(KERNELS))

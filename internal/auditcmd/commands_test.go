@@ -303,3 +303,44 @@ func TestTheBirthKey(t *testing.T) {
 	check(t, json.Unmarshal([]byte(expect(t, 2, "verify", "-o", "json", write(t, 3))), &other))
 	expect(t, 1, "check-proof", "--key", other.Key, made)
 }
+
+// What retention left proves its own records; a segment alone does too.
+func TestProofsAfterRetention(t *testing.T) {
+	dir := "../../test/auditforge/testdata/vectors/removed"
+	anchor := committed(t, dir)
+	lines := strings.Split(strings.TrimSpace(expect(t, 0, "cat", dir)), "\n")
+	seq := func(line string) string {
+		var r struct{ Seq uint64 }
+		check(t, json.Unmarshal([]byte(line), &r))
+		return fmt.Sprint(r.Seq)
+	}
+	if seq(lines[0]) == "0" {
+		t.Fatal("nothing was removed")
+	}
+	for _, line := range []string{lines[0], lines[9], lines[len(lines)-2]} {
+		made := file(t, expect(t, 0, "prove", "--anchor", anchor, dir, seq(line)))
+		if out := expect(t, 0, "check-proof", "--anchor", anchor, made); !strings.Contains(out, line) {
+			t.Errorf("record %s: %s", seq(line), out)
+		}
+	}
+	if _, code, err := run(t, "prove", dir, "1"); code != exitFailed || err == nil || !strings.Contains(err.Error(), "not in the log") {
+		t.Errorf("a record that is gone: %d %v", code, err)
+	}
+	segments, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+	check(t, err)
+	records := strings.Split(expect(t, 0, "cat", segments[1]), "\n")
+	made := file(t, expect(t, 0, "prove", segments[1], seq(records[3])))
+	expect(t, 2, "check-proof", made)
+
+	var old string
+	for _, line := range lines {
+		if text := checkpointIn([]byte(line)); text != "" {
+			old = file(t, text)
+			break
+		}
+	}
+	expect(t, 0, "consistency", "--log", dir, old, anchor)
+	if _, code, err := run(t, "consistency", "--log", dir, "2:"+strings.Repeat("00", 32), anchor); code == 0 || code == exitFailed && err == nil {
+		t.Errorf("%d %v", code, err)
+	}
+}

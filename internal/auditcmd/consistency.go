@@ -109,7 +109,7 @@ func fromLog(c *cobra.Command, dir string, r *consistency) ([]proof.Hash, error)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := records(c.Context(), dir, func(e audit.Entry) error { return b.Leaf(proof.Hash(e.Leaf)) }); err != nil {
+	if _, err := records(c.Context(), dir, leaves(b)); err != nil {
 		return nil, err
 	}
 	hashes, _, err := b.Proof()

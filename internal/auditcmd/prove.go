@@ -87,7 +87,7 @@ func (p *prover) prove(ctx context.Context) (*proof.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := records(ctx, p.dir, func(e audit.Entry) error { return b.Leaf(proof.Hash(e.Leaf)) }); err != nil {
+	if _, err := records(ctx, p.dir, leaves(b)); err != nil {
 		return nil, err
 	}
 	hashes, root, err := b.Proof()
@@ -118,6 +118,33 @@ func (p *prover) first(e audit.Entry) error {
 	}
 	p.against = c
 	return nil
+}
+
+// leaves gives a builder the records of a log. Where retention removed the first
+// of them, the header that is left stands for them.
+func leaves(b *proof.Builder) func(audit.Entry) error {
+	begun := false
+	return func(e audit.Entry) error {
+		if !begun && e.Seq > 0 {
+			var header struct{ Edge []string }
+			if err := json.Unmarshal(e.Line, &header); err != nil {
+				return fmt.Errorf("record %d: %w", e.Seq, err)
+			}
+			var edge []proof.Hash
+			for _, s := range header.Edge {
+				h, err := proof.ParseHash(s)
+				if err != nil {
+					return fmt.Errorf("record %d: %w", e.Seq, err)
+				}
+				edge = append(edge, h)
+			}
+			if err := b.Begin(e.Seq, edge); err != nil {
+				return err
+			}
+		}
+		begun = true
+		return b.Leaf(proof.Hash(e.Leaf))
+	}
 }
 
 // checkpointIn returns the checkpoint that a record carries.

@@ -103,8 +103,8 @@ func (s *stats) text(w io.Writer) error {
 	}
 	b := &s.Balance
 	p.line("balance      %d in the log, %d counted, %d declared lost, %d unexplained, %d not confirmed yet; %d loads of the programs", b.Seen, b.Counted, b.Declared, b.Unexplained, b.Open, b.Loads)
-	for _, c := range b.CPUs {
-		p.line("cpu %-8d %8d in the log, %d declared lost, %d unexplained, %d open, up to %d", c.CPU, c.Seen, c.Declared, c.Unexplained, c.Open, c.Last)
+	for _, l := range b.ByLoad {
+		p.line("load         %d cpus: %d in the log, %d declared lost, %d unexplained, %d open; boot %s, load %s", l.CPUs, l.Seen, l.Declared, l.Unexplained, l.Open, shown(l.BootID), shown(l.LoadID))
 	}
 	return p.err
 }

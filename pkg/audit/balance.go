@@ -18,9 +18,31 @@ type Balance struct {
 	Open        uint64 `json:"open"`        // missing, but not confirmed by a later heartbeat or stop
 	Repeated    uint64 `json:"repeated"`    // present twice, or present and declared lost
 	Loads       int    `json:"loads"`       // loads of the kernel programs
-	// CPUs has those of the last load, and of others where something is
-	// unexplained, up to a hundred.
-	CPUs []CPUBalance `json:"cpus"`
+	// ByLoad has the sums of each load, CPUs each CPU of each load: up to a
+	// thousand, and a thousand more where something is unexplained.
+	ByLoad []LoadBalance `json:"by_load"`
+	CPUs   []CPUBalance  `json:"cpus"`
+}
+
+// LoadBalance is the balance of one load of the kernel programs in one boot.
+type LoadBalance struct {
+	BootID        string `json:"boot_id"`
+	LoadID        string `json:"load_id"`
+	CPUs          int    `json:"cpus"`
+	Seen          uint64 `json:"seen"`
+	Declared      uint64 `json:"declared"`
+	Counted       uint64 `json:"counted"`        // allows in counted records, or declared lost
+	KernelCounted uint64 `json:"kernel_counted"` // by the kernel's own count, as of a stop; 0: not known
+	Unexplained   uint64 `json:"unexplained"`
+	Open          uint64 `json:"open"`
+}
+
+// maxListed bounds how much of the balance is listed one by one.
+const maxListed = 1000
+
+// listed says whether one more is listed behind n others.
+func listed(n int, unexplained uint64) bool {
+	return n < maxListed || unexplained > 0 && n < 2*maxListed
 }
 
 // CPUBalance is the balance of one CPU under one load of the kernel programs.
@@ -81,7 +103,7 @@ func (a *accountant) cpu(n uint32) *cpuAccount {
 // enter is told of every record's boot.
 func (a *accountant) enter(boot string) {
 	if a.boot != boot {
-		a.closeLoad(false)
+		a.closeLoad()
 		a.boot, a.load = boot, ""
 	}
 }
@@ -116,7 +138,7 @@ func (a *accountant) loss(cpu uint32, ranges []SeqRange, count uint64) {
 // start begins a load, or goes on with the one before.
 func (a *accountant) start(load string, cpus []cpuCounters) {
 	if !a.started || load == "" || load != a.load {
-		a.closeLoad(false)
+		a.closeLoad()
 		a.load, a.started = load, true
 		for _, k := range cpus {
 			c := a.cpu(k.CPU)
@@ -142,27 +164,34 @@ func (a *accountant) counters(cpus []cpuCounters, final bool) {
 }
 
 // closeLoad adds the load's numbers to the total.
-func (a *accountant) closeLoad(last bool) {
+func (a *accountant) closeLoad() {
 	if len(a.cpus) == 0 {
 		return
 	}
 	a.total.Loads++
-	var counted uint64
+	load := LoadBalance{BootID: a.boot, LoadID: a.load, CPUs: len(a.cpus), Counted: a.countedLog + a.countedLost}
 	for _, n := range slices.Sorted(maps.Keys(a.cpus)) {
 		c := a.cpus[n]
 		b := c.balance()
 		b.BootID, b.LoadID, b.CPU = a.boot, a.load, n
-		a.total.Seen += b.Seen
-		a.total.Declared += b.Declared
-		a.total.Unexplained += b.Unexplained
-		a.total.Open += b.Open
-		if (last || b.Unexplained > 0) && len(a.total.CPUs) < 100 {
+		load.Seen += b.Seen
+		load.Declared += b.Declared
+		load.Unexplained += b.Unexplained
+		load.Open += b.Open
+		if listed(len(a.total.CPUs), b.Unexplained) {
 			a.total.CPUs = append(a.total.CPUs, b)
 		}
-		counted += max(c.countedFinal, c.countedBase) - c.countedBase
+		load.KernelCounted += max(c.countedFinal, c.countedBase) - c.countedBase
 	}
-	if known := a.countedLog + a.countedLost; counted > known {
-		a.total.Unexplained += counted - known
+	if load.KernelCounted > load.Counted {
+		load.Unexplained += load.KernelCounted - load.Counted
+	}
+	a.total.Seen += load.Seen
+	a.total.Declared += load.Declared
+	a.total.Unexplained += load.Unexplained
+	a.total.Open += load.Open
+	if listed(len(a.total.ByLoad), load.Unexplained) {
+		a.total.ByLoad = append(a.total.ByLoad, load)
 	}
 	a.cpus, a.countedLog, a.countedLost = nil, 0, 0
 }

@@ -3,7 +3,9 @@
 package audit
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -113,5 +115,47 @@ func TestRangeSetIsBounded(t *testing.T) {
 	}
 	if got, _ := s.missing(1, 2*n); got != n || len(s.r) > maxGaps {
 		t.Errorf("%d missing, want %d, in %d ranges", got, n, len(s.r))
+	}
+}
+
+// The report has a line for each load and boot, and for the CPUs that matter.
+func TestBalanceIsPrinted(t *testing.T) {
+	m := newMemFS(nil)
+	l := openMem(t, m)
+	for _, r := range []Record{
+		&AgentStart{LoadID: "load-one"}, decision(1), &AgentStop{CPUs: []CPUCounters{{Seq: 2}, {CPU: 1}}},
+		&AgentStart{LoadID: "load-two"}, decision(1), &Counted{Count: 3}, &AgentStop{CPUs: []CPUCounters{{Seq: 1, Counted: 3}}},
+	} {
+		check(t, l.Append(r))
+	}
+	check(t, l.Close(t.Context()))
+	var out strings.Builder
+	r := verifyMem(t, m)
+	check(t, r.WriteText(&out, false))
+	for _, want := range []string{
+		"boot boot-1, load load-one, 2 cpus: 1 in the log, 0 declared lost, 1 unexplained", "cpu 0, to 2: 1 in the log, 0 declared lost, 1 unexplained, 0 open, first gap 2 to 2",
+		"boot boot-1, load load-two, 1 cpus: 1 in the log, 0 declared lost, 0 unexplained, 0 open; allows counted 3, by the kernel 3", "cpu 0, to 1: 1 in the log",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "cpu 1,") || len(r.Balance.CPUs) != 3 || len(r.Balance.ByLoad) != 2 {
+		t.Errorf("%s%+v", out.String(), r.Balance)
+	}
+}
+
+func TestBalanceListsAreBounded(t *testing.T) {
+	var a accountant
+	for i := range 3 * maxListed {
+		a.enter(fmt.Sprint(i))
+		a.decision(0, 1)
+		if i%2 == 0 {
+			a.counters([]cpuCounters{{Seq: 2}}, true)
+		}
+	}
+	a.closeLoad()
+	if n := len(a.total.ByLoad); n > 2*maxListed || a.total.Loads != 3*maxListed || a.total.Unexplained != 3*maxListed/2 {
+		t.Errorf("%d loads listed, %+v", n, a.total.Unexplained)
 	}
 }

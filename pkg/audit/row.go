@@ -56,6 +56,10 @@ type row struct {
 	At        uint64      `json:"at"`
 	Until     uint64      `json:"until"`
 	By        *by         `json:"by"`
+	Base      uint64      `json:"base"`
+	UpTo      uint64      `json:"upto"`
+	Anchor    string      `json:"anchor"`
+	Step      int64       `json:"step"`
 }
 
 // by is who used the off switch.
@@ -161,6 +165,20 @@ func (r *row) details() string {
 		return fmt.Sprintf("%d records, root %.16s", r.Size, r.Root)
 	case KindSegmentHeader:
 		return r.Segment
+	case KindSegmentSealed:
+		return fmt.Sprintf("%s for its %s, %d records, root %.16s", r.Segment, r.Reason, r.Size, r.Root)
+	case KindSegmentRemoved:
+		return fmt.Sprintf("%s: records %d to %d, for %s", r.Segment, r.Base, max(r.UpTo, 1)-1, r.Reason)
+	case KindCheckpoint:
+		return fmt.Sprintf("%d records signed for", r.Seq)
+	case KindShipAcked:
+		return fmt.Sprintf("%s has %d records", r.Anchor, r.Size)
+	case KindShipLagging:
+		return fmt.Sprintf("%s has %d records: %s", r.Anchor, r.Size, r.Reason)
+	case KindClockStep:
+		return fmt.Sprintf("the clock was moved by %v", time.Duration(r.Step))
+	case KindPolicyRejected:
+		return fmt.Sprintf("%s: %s", r.Policy.Name, r.Reason)
 	case KindRecovery:
 		return fmt.Sprintf("%d bytes set aside as %s: %s", r.Discarded, r.File, r.Reason)
 	}

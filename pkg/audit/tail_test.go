@@ -148,3 +148,20 @@ func TestTailFollows(t *testing.T) {
 	cancel()
 	check(t, <-done)
 }
+
+func TestTailSaysWhatTheLogDid(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"kind":"segment.sealed","segment":"aa","reason":"size","size":9,"root":"0123456789abcdef0"}`: "segment.sealed  aa for its size, 9 records, root 0123456789abcdef",
+		`{"kind":"segment.removed","segment":"aa","base":5,"upto":9,"reason":"age"}`:                   "segment.removed  aa: records 5 to 8, for age",
+		`{"kind":"checkpoint","seq":7,"note":"x"}`:                                                     "checkpoint  7 records signed for",
+		`{"kind":"ship.acked","anchor":"k8s","size":7}`:                                                "ship.acked  k8s has 7 records",
+		`{"kind":"ship.lagging","anchor":"k8s","size":7,"reason":"refused"}`:                           "ship.lagging  k8s has 7 records: refused",
+		`{"kind":"clock.step","step":-3600000000000}`:                                                  "clock.step  the clock was moved by -1h0m0s",
+		`{"kind":"policy.rejected","policy":{"name":"p"},"reason":"two errors"}`:                       "policy.rejected  p: two errors",
+	} {
+		r := parseRow([]byte(line))
+		if got := r.text(false); !strings.Contains(got, want) {
+			t.Errorf("%s: %q", line, got)
+		}
+	}
+}

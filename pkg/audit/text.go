@@ -85,19 +85,39 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 		line("anchor", "%s: %d records, %s", a.Source, a.Size, a.State)
 	}
 	line("decisions", "%d deny, %d would-deny, %d audit, %d allow", r.Verdicts["deny"], r.Verdicts["would-deny"], r.Verdicts["audit"], r.Verdicts["allow"])
-	for _, c := range r.Balance.CPUs {
-		gap := ""
-		if c.FirstGap != nil {
-			gap = fmt.Sprintf(", first gap %d to %d", c.FirstGap.From, c.FirstGap.To)
-		}
-		line(fmt.Sprintf("cpu %d", c.CPU), "kernel sequence to %d: %d in the log, %d declared lost, %d unexplained, %d open%s", c.Last, c.Seen, c.Declared, c.Unexplained, c.Open, gap)
-	}
+	r.Balance.lines(line)
 	for _, s := range r.Statement {
 		if err == nil {
 			_, err = fmt.Fprintf(w, "- %s\n", safe(s))
 		}
 	}
 	return err
+}
+
+// lines prints the balance: a line for each load of the kernel programs, and for
+// each CPU of the last one and of those where something is missing.
+func (b *Balance) lines(line func(label, format string, args ...any)) {
+	cpus := b.CPUs
+	for i := range b.ByLoad {
+		l := &b.ByLoad[i]
+		counted := ""
+		if l.KernelCounted > 0 || l.Counted > 0 {
+			counted = fmt.Sprintf("; allows counted %d, by the kernel %d", l.Counted, l.KernelCounted)
+		}
+		line("balance", "boot %.12s, load %.12s, %d cpus: %d in the log, %d declared lost, %d unexplained, %d open%s", l.BootID, l.LoadID, l.CPUs, l.Seen, l.Declared, l.Unexplained, l.Open, counted)
+		for len(cpus) > 0 && cpus[0].BootID == l.BootID && cpus[0].LoadID == l.LoadID {
+			c := &cpus[0]
+			cpus = cpus[1:]
+			if i < len(b.ByLoad)-1 && c.Unexplained == 0 {
+				continue
+			}
+			gap := ""
+			if c.FirstGap != nil {
+				gap = fmt.Sprintf(", first gap %d to %d", c.FirstGap.From, c.FirstGap.To)
+			}
+			line("", "cpu %d, to %d: %d in the log, %d declared lost, %d unexplained, %d open%s", c.CPU, c.Last, c.Seen, c.Declared, c.Unexplained, c.Open, gap)
+		}
+	}
 }
 
 func (r *Report) verdictWord() (word, color string) {

@@ -216,7 +216,7 @@ func (w *walker) report(single, unanchored bool) *Report {
 		r.Records = b.Seq - r.FirstSeq
 		r.LastSeq = max(b.Seq, 1) - 1
 	}
-	w.acct.closeLoad(true)
+	w.acct.closeLoad()
 	r.Balance = w.acct.total
 	r.Kinds = map[string]uint64{}
 	for k, n := range w.kinds {
