@@ -31,6 +31,15 @@ func newLineReader(src io.Reader, size int64) *lineReader {
 	return &lineReader{src: src, buf: make([]byte, min(256<<10, size+2)), r: 1, w: 1}
 }
 
+// again is a reader of another source that takes over this one's buffer, if there
+// is one and it is large enough.
+func (l *lineReader) again(src io.Reader, size int64) *lineReader {
+	if l == nil || int64(len(l.buf)) < min(256<<10, size+2) {
+		return newLineReader(src, size)
+	}
+	return &lineReader{src: src, buf: l.buf, r: 1, w: 1}
+}
+
 // next returns where the next line is in l.buf, without its newline. It is valid
 // until the next call.
 func (l *lineReader) next() (from, to int, end ending, err error) {

@@ -19,6 +19,7 @@ type walker struct {
 	kinds  map[string]*uint64
 
 	lastTime []byte
+	lines    *lineReader // of the segment; the next one gets its buffer
 
 	birth  *Birth  // nil: not known, as of a single segment
 	header *header // of the segment
@@ -79,7 +80,8 @@ func newWalker() *walker {
 func (w *walker) segment(ctx context.Context, r *segmentReader, name string, last bool) error {
 	w.rep.Segments = append(w.rep.Segments, name)
 	w.at = place{segment: name}
-	lines := newLineReader(r, readSize(r.size))
+	w.lines = w.lines.again(r, readSize(r.size))
+	lines := w.lines
 	for w.rep.Bad == nil {
 		if w.eachErr != nil {
 			return w.eachErr
