@@ -31,11 +31,14 @@ func (l *Log) run() {
 		if !more {
 			return
 		}
-		if err := l.write(b); err != nil {
+		err := l.write(b)
+		if err == nil {
+			err = l.chore()
+		}
+		if err != nil {
 			l.fail(err)
 			return
 		}
-		l.chore()
 	}
 }
 

@@ -21,12 +21,15 @@ type memFS struct {
 	mu    sync.Mutex
 	files map[string]*memFile
 	fail  func(op, name string) error
+	// named are the files as the directory had them when it was synced last.
+	named map[string]*memFile
 }
 
 type memFile struct {
-	fs   *memFS
-	name string
-	data []byte
+	fs     *memFS
+	name   string
+	data   []byte
+	synced []byte // what data was when it was synced last
 }
 
 type memHandle struct {
@@ -37,8 +40,9 @@ type memHandle struct {
 func newMemFS(files map[string][]byte) *memFS {
 	m := &memFS{files: map[string]*memFile{}}
 	for name, data := range files {
-		m.files["log/"+name] = &memFile{fs: m, name: name, data: bytes.Clone(data)}
+		m.files["log/"+name] = &memFile{fs: m, name: name, data: bytes.Clone(data), synced: bytes.Clone(data)}
 	}
+	m.named = maps.Clone(m.files)
 	return m
 }
 
@@ -98,11 +102,36 @@ func (m *memFS) Open(name string) (vfs.File, error) {
 
 func (m *memFS) Append(name string) (vfs.File, error) { return m.Open(name) }
 func (m *memFS) MkdirAll(dir string) error            { return m.ask("mkdir", dir) }
-func (m *memFS) SyncDir(dir string) error             { return m.ask("syncdir", dir) }
 func (m *memFS) IsDir(name string) (bool, error)      { return name == "log", nil }
 func (m *memFS) Lock(name string) (io.Closer, error)  { return io.NopCloser(nil), m.ask("lock", name) }
 
 func (m *memFS) Space(string) (uint64, error) { return 0, nil }
+
+func (m *memFS) SyncDir(dir string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := m.ask("syncdir", dir)
+	if err == nil {
+		m.named = maps.Clone(m.files)
+	}
+	return err
+}
+
+// crashed is what a crash leaves: of what was not synced all, or nothing. It is
+// called with mu held.
+func (m *memFS) crashed(all bool) *memFS {
+	out := map[string][]byte{}
+	if all {
+		for name, f := range m.files {
+			out[filepath.Base(name)] = f.data
+		}
+		return newMemFS(out)
+	}
+	for name, f := range m.named {
+		out[filepath.Base(name)] = f.synced
+	}
+	return newMemFS(out)
+}
 
 func (m *memFS) Erase(name string) error {
 	if err := m.ask("erase", name); err != nil {
@@ -193,9 +222,20 @@ func (h *memHandle) Truncate(n int64) error {
 	return nil
 }
 
-func (h *memHandle) Sync() error     { return h.fs.ask("sync", h.name) }
-func (h *memHandle) Datasync() error { return h.fs.ask("datasync", h.name) }
-func (h *memHandle) Close() error    { return nil }
+func (h *memHandle) Sync() error     { return h.sync("sync") }
+func (h *memHandle) Datasync() error { return h.sync("datasync") }
+
+func (h *memHandle) sync(op string) error {
+	err := h.fs.ask(op, h.name) // without the lock: a test may make it wait
+	h.fs.mu.Lock()
+	defer h.fs.mu.Unlock()
+	if err == nil {
+		h.synced = bytes.Clone(h.data)
+	}
+	return err
+}
+
+func (h *memHandle) Close() error { return nil }
 
 // fakeMachine has a clock that goes on by a microsecond at every look.
 type fakeMachine struct {

@@ -176,24 +176,25 @@ func (o *opener) chain(birth *Birth, names []string) error {
 		return err
 	}
 	o.dir.headers = whole
-	if len(rest) == 1 { // the file of headers may be one line behind
-		line, err := firstLine(o.dir.fs, o.dir.join(o.file))
+	for len(rest) > 0 { // the file of headers may be behind
+		name := rest[0]
+		line, err := firstLine(o.dir.fs, o.dir.join(name))
 		if err != nil {
-			return &CorruptionError{o.file, 0, seq.base, err}
+			return &CorruptionError{name, 0, seq.base, err}
 		}
 		h, err := seq.next(line)
 		if err != nil {
-			return &CorruptionError{o.file, 0, seq.base, err}
+			return &CorruptionError{name, 0, seq.base, err}
 		}
-		if o.file != birthTmpName {
-			o.dir.owed = append(line, '\n')
+		if name != birthTmpName {
+			o.dir.owed = append(append(o.dir.owed, line...), '\n')
 		}
-		if err := take(h, o.file); err != nil {
+		if err := take(h, name); err != nil {
 			return err
 		}
 	}
-	if len(rest) > 0 || len(o.shelf) == 0 {
-		return &CorruptionError{o.file, 0, 0, errors.New("the file of headers does not name this segment")}
+	if len(o.shelf) == 0 {
+		return &CorruptionError{o.file, 0, 0, errors.New("the log was born, but its segments are gone")}
 	}
 	o.shelf = o.shelf[:len(o.shelf)-1]
 	return nil

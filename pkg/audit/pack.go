@@ -74,7 +74,7 @@ func (p *packer) candidate() *shelved {
 	defer l.mu.Unlock()
 	now := l.opts.Machine.Now()
 	for i, s := range l.shelf {
-		if s.packed {
+		if s.packed || s.busy {
 			continue
 		}
 		ended := l.lastBegan

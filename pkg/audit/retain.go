@@ -51,50 +51,65 @@ const (
 )
 
 // chore does what is due now and then: retention, and what failed before.
-func (l *Log) chore() {
+func (l *Log) chore() error {
 	now := l.opts.Machine.Now()
 	if now.Sub(l.chores) < choreInterval {
-		return
+		return nil
 	}
 	l.chores = now
 	l.settle()
 	l.keepReserve()
-	l.retain(l.diskFull && l.opts.RemoveWhenFull)
+	err := l.retain(l.diskFull && l.opts.RemoveWhenFull)
 	l.diskFull = false
 	l.packs.poke()
+	return err
 }
 
 // retain removes the oldest segments while the log is too long or they are too
 // old; and one if the disk is full. It says so in the log first.
-func (l *Log) retain(full bool) {
+func (l *Log) retain(full bool) error {
 	for {
 		victim, reason := l.victim(full)
 		if victim == nil {
-			return
+			return nil
 		}
 		l.record(&segmentRemoved{
 			Segment: victim.id, Base: victim.base, UpTo: l.secondBase(), Bytes: victim.bytes, Reason: reason, Acked: l.ackedSize(),
 		})
-		if _, err := l.group(batch{}, 0); err != nil {
-			// It is said with the next commit, and what was said is done with the
-			// next chores.
-			l.opts.Logger.Warn("audit log: retention waits", "error", err)
-			return
+		for {
+			_, err := l.group(batch{}, 0)
+			if err == nil {
+				break
+			}
+			if err := l.goOn(err); err != nil {
+				return err
+			}
 		}
 		if err := l.discard(victim); err != nil {
 			l.opts.Logger.Warn("audit log: remove segment", "segment", victim.name, "error", err)
-			return
+			return nil
 		}
 		full = false
 	}
 }
 
-// victim is the segment that has to go next, and why.
+// victim is the segment that has to go next, marked as busy, and why.
 func (l *Log) victim(full bool) (*shelved, string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.shelf) == 0 {
+	reason := l.overdue(full)
+	if reason == "" {
 		return nil, ""
+	}
+	l.shelf[0].busy = true
+	return l.shelf[0], reason
+}
+
+// overdue is why the first segment has to go; empty if it has not. It is called
+// with mu held.
+func (l *Log) overdue(full bool) string {
+	if len(l.shelf) == 0 {
+		return ""
 	}
 	total := l.out.size
 	for _, s := range l.shelf {
@@ -110,17 +125,17 @@ func (l *Log) victim(full bool) (*shelved, string) {
 		ended = l.shelf[1].began
 	}
 	if first.busy || l.opts.KeepUnshipped && l.acked < upTo {
-		return nil, ""
+		return ""
 	}
 	switch {
 	case full:
-		return first, "disk-full"
+		return "disk-full"
 	case total > l.limit.total:
-		return first, "size"
+		return "size"
 	case l.opts.MaxAge > 0 && l.opts.Machine.Now().Sub(ended) > l.opts.MaxAge:
-		return first, "age"
+		return "age"
 	}
-	return nil, ""
+	return ""
 }
 
 // followed is the base of the segment after the i-th on the shelf. It is called
@@ -165,6 +180,9 @@ func (l *Log) measure(s *shelved) int64 {
 func (l *Log) discard(s *shelved) error {
 	for _, name := range []string{s.name, s.name + packedSuffix} {
 		if err := l.opts.FS.Remove(l.dir.join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			l.mu.Lock()
+			s.busy = false
+			l.mu.Unlock()
 			return err
 		}
 	}

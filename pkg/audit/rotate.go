@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -110,6 +111,9 @@ func (d *directory) fill(a *appender, h *segmentHeader, by *segmentKey, more []R
 		if err := a.record(s, rec); err != nil {
 			return err
 		}
+		if a.header == nil {
+			a.header = bytes.Clone(a.buf[1:])
+		}
 	}
 	if a.file, err = createTmp(d.fs, d.join(tmp)); err != nil {
 		return err
@@ -123,9 +127,7 @@ func (d *directory) fill(a *appender, h *segmentHeader, by *segmentKey, more []R
 // owe notes what is to be done once a is published: its header belongs to the
 // others, and the key of the segment before is to be erased.
 func (d *directory) owe(old, a *appender) {
-	if line, err := firstLine(d.fs, d.join(a.name)); err == nil {
-		d.owed = append(append(d.owed, line...), '\n')
-	}
+	d.owed = append(d.owed, a.header...)
 	d.erase = &erased{keyFile(old.name), old.key, a}
 }
 

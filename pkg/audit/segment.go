@@ -26,8 +26,9 @@ type appender struct {
 	base   uint64
 	key    *segmentKey
 	sealed bool
-	began  int64 // Unix time of the header in nanoseconds
-	worth  bool  // has more than a segment says about itself
+	began  int64  // Unix time of the header in nanoseconds
+	worth  bool   // has more than a segment says about itself
+	header []byte // its first line with the newline, of one begun by this process
 
 	link link   // after the last record added
 	good link   // after the last durable commit
