@@ -269,6 +269,9 @@ static __noinline int finish(struct act *x)
 	}
 	if (emit(x) && (x->t->flags & TABLE_AUDIT_LOSS_DENY) && x->d->verdict != VERDICT_DENY &&
 	    !switched_off(x->task->cgroup)) {
+		/* Its number is taken: that it is missing is declared, and why it is denied the rule's count says. */
+		builtin(x, RULE_AUDIT_LOSS, 0);
+		count_rule(x, st);
 		__sync_fetch_and_add(&st->denied, 1);
 		return -EACCES;
 	}

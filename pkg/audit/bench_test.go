@@ -37,30 +37,6 @@ func BenchmarkChain(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendDurable is Append to behind a commit record and fdatasync, on
-// the file system of the temporary directory. A full queue is waited out.
-func BenchmarkAppendDurable(b *testing.B) {
-	for name, verdict := range map[string]Verdict{"deny": Deny, "allow": Allow} {
-		b.Run(name, func(b *testing.B) {
-			ctx := context.Background()
-			l, err := Open(ctx, b.TempDir(), Options{})
-			check(b, err)
-			d := decision(1)
-			d.Verdict = verdict
-			for b.Loop() {
-				for errors.Is(l.Append(d), ErrQueueFull) {
-					time.Sleep(100 * time.Microsecond)
-				}
-				d.KSeq++
-			}
-			check(b, l.Flush(ctx))
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
-			b.StopTimer()
-			check(b, l.Close(ctx))
-		})
-	}
-}
-
 // BenchmarkFlushLatency is one denied decision to durable, alone.
 func BenchmarkFlushLatency(b *testing.B) {
 	ctx := context.Background()

@@ -25,7 +25,7 @@ type Options struct {
 	QueueBytes   int
 
 	// Delay is how long a record that is not critical may wait for company
-	// before it is committed. Default 5 ms.
+	// before it is committed. Default 20 ms.
 	Delay time.Duration
 
 	// SegmentBytes and SegmentAge say when a segment is sealed and followed by
@@ -64,7 +64,7 @@ type Options struct {
 const (
 	defaultQueueRecords = 64 << 10
 	defaultQueueBytes   = 64 << 20
-	defaultDelay        = 5 * time.Millisecond
+	defaultDelay        = 20 * time.Millisecond
 
 	// A commit covers at most maxBatch records and, but for its last one, at
 	// most maxBatchBytes. What a crash leaves after the last commit record is

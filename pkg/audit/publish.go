@@ -30,6 +30,8 @@ const (
 	shipTimeout = 10 * time.Second
 	// How long a closing log waits for its anchors.
 	shipLast = 2 * time.Second
+	// The file head is at most this old, while the log is open.
+	headInterval = time.Second
 	// A log says again that an anchor lags after this.
 	lagInterval = time.Minute
 )
@@ -49,21 +51,23 @@ type mailbox struct {
 	made   time.Time
 	closed bool
 	wake   chan struct{}
+	quit   chan struct{}
+	every  time.Duration // at most
 	ship   func(ctx context.Context, p *Published, made time.Time)
 }
 
 func newPublisher(l *Log) *publisher {
 	p := &publisher{log: l}
-	p.add(p.head)
+	p.add(p.head, headInterval)
 	for _, a := range l.opts.Anchors {
 		s := &shipping{log: l, anchor: a}
-		p.add(s.ship)
+		p.add(s.ship, 0)
 	}
 	return p
 }
 
-func (p *publisher) add(ship func(context.Context, *Published, time.Time)) {
-	at := &mailbox{wake: make(chan struct{}, 1), ship: ship}
+func (p *publisher) add(ship func(context.Context, *Published, time.Time), every time.Duration) {
+	at := &mailbox{wake: make(chan struct{}, 1), quit: make(chan struct{}), every: every, ship: ship}
 	p.places = append(p.places, at)
 	p.wait.Go(at.run)
 }
@@ -85,6 +89,7 @@ func (p *publisher) stop() {
 		at.mu.Lock()
 		at.closed = true
 		at.mu.Unlock()
+		close(at.quit)
 		at.signal()
 	}
 	p.wait.Wait()
@@ -115,6 +120,20 @@ func (at *mailbox) run() {
 		if closed {
 			return
 		}
+		at.rest()
+	}
+}
+
+// rest waits until the next checkpoint may go.
+func (at *mailbox) rest() {
+	if at.every == 0 {
+		return
+	}
+	timer := time.NewTimer(at.every)
+	defer timer.Stop()
+	select {
+	case <-at.quit:
+	case <-timer.C:
 	}
 }
 

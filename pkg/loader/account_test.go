@@ -113,6 +113,7 @@ func TestAuditLossDeny(t *testing.T) {
 	gr := newGroup(t, cgroupRoot)
 	bind(t, g, gr, BindAny, n)
 	c := startChild(t, gr)
+	var refused uint64
 	for range 2 {
 		drain(t, g)
 		c.want("ok", "open %s", a)
@@ -121,6 +122,14 @@ func TestAuditLossDeny(t *testing.T) {
 		ok, denied := c.tally("many 60 %s", a)
 		if ok == 0 || denied == 0 {
 			t.Errorf("%d opens allowed, %d denied; want some of each", ok, denied)
+		}
+		refused += uint64(denied)
+		counts, err := g.RuleCounts(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := counts[safeclawRuleRULE_AUDIT_LOSS]; got != refused {
+			t.Errorf("%d opens were denied for want of a record, the rule's count is %d", refused, got)
 		}
 		es := about(drain(t, g), a)
 		if len(es) != ok+1 {
