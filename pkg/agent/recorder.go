@@ -17,6 +17,10 @@ import (
 // appender is the log as the recorder uses it.
 type appender interface {
 	Append(audit.Record) error
+	// KeepSource stores the source of a policy once, by its hash.
+	KeepSource(source []byte) error
+	// Crowded says that the log's queue is nearly full.
+	Crowded() bool
 }
 
 // Recorder turns kernel events into audit records. It is used by one goroutine.
@@ -35,6 +39,8 @@ type Recorder struct {
 	owed        []*audit.Loss // declarations for which the queue had no room
 	// restart has the numbers up to which an agent before this one may have lost some.
 	restart map[uint32]uint64
+
+	strict bool // some policy would rather deny than lose a record
 
 	guardHeld map[uint32]uint64 // touches that were counted only, as far as the log says, by CPU
 	dirs      map[uint64]string // protected directories by inode number
@@ -56,6 +62,7 @@ func NewRecorder(log appender) *Recorder {
 
 // know makes a policy's names known.
 func (r *Recorder) know(name string, t *policy.Tables) applied {
+	r.strict = r.strict || t.AuditLossDeny
 	a := applied{tables: t, ref: audit.Policy{Name: name, SourceHash: t.SourceHash, TableHash: t.Hash}}
 	r.policies[t.ID] = a
 	return a
@@ -71,6 +78,9 @@ func (r *Recorder) nextLoad() {
 
 // Apply makes a policy's names known and records that it decides from here on.
 func (r *Recorder) Apply(name string, t *policy.Tables) error {
+	if err := r.log.KeepSource(t.Source); err != nil {
+		return fmt.Errorf("keep the source of policy %s: %w", name, err)
+	}
 	a := r.know(name, t)
 	mode := "enforce"
 	if t.Observe {
@@ -126,7 +136,13 @@ func (r *Recorder) Continue(s audit.Standing, now []loader.CPUStats) {
 	}
 }
 
-// Event records one decision. An error other than a full queue is final.
+// errCrowded says that the ring had better wait: the log has little room, and a
+// policy says that what cannot be recorded is not to happen. The kernel denies
+// when the ring is full.
+var errCrowded = errors.New("the audit log has little room")
+
+// Event records one decision. An error other than a full queue and errCrowded is
+// final; the event is recorded with errCrowded too.
 func (r *Recorder) Event(e *loader.Event) error {
 	r.tracker(e.CPU).add(e.Seq)
 	if e.Touch != nil {
@@ -150,6 +166,14 @@ func (r *Recorder) Event(e *loader.Event) error {
 	return r.put(e, d)
 }
 
+// eventAnyway is Event for a reader that does not hold.
+func (r *Recorder) eventAnyway(e *loader.Event) error {
+	if err := r.Event(e); !errors.Is(err, errCrowded) {
+		return err
+	}
+	return nil
+}
+
 // put appends what became of an event; a full queue costs the event, which is
 // declared lost.
 func (r *Recorder) put(e *loader.Event, rec audit.Record) error {
@@ -160,6 +184,9 @@ func (r *Recorder) put(e *loader.Event, rec audit.Record) error {
 	}
 	if err != nil {
 		return fmt.Errorf("append decision: %w", err)
+	}
+	if r.strict && r.log.Crowded() {
+		return errCrowded
 	}
 	return nil
 }

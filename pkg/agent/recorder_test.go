@@ -18,7 +18,16 @@ import (
 type memLog struct {
 	records []audit.Record
 	refuse  error
+	crowded bool
+	sources [][]byte
 }
+
+func (m *memLog) KeepSource(s []byte) error {
+	m.sources = append(m.sources, s)
+	return nil
+}
+
+func (m *memLog) Crowded() bool { return m.crowded }
 
 func (m *memLog) Append(r audit.Record) error {
 	if m.refuse != nil {
@@ -319,5 +328,67 @@ func TestRecorderFrom(t *testing.T) {
 	want := &audit.Loss{CPU: 0, Reason: "ring-full", Ranges: []audit.SeqRange{{From: 101, To: 101}}}
 	if d := cmp.Diff(want, last[*audit.Loss](t, log)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// A policy that would rather deny than lose a record makes the reader hold while
+// the log has little room; others never do.
+func TestStrictPolicyHoldsTheReader(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		m := &memLog{crowded: true}
+		r := NewRecorder(m)
+		tb := &policy.Tables{ID: 7, Source: []byte("version: 1\n"), AuditLossDeny: strict}
+		if err := r.Apply("p", tb); err != nil {
+			t.Fatal(err)
+		}
+		e := &loader.Event{Seq: 1, TableID: 7, Verdict: loader.Deny}
+		if err := r.Event(e); errors.Is(err, errCrowded) != strict || !strict && err != nil {
+			t.Errorf("strict %t: %v", strict, err)
+		}
+		if err := r.eventAnyway(&loader.Event{Seq: 2, TableID: 7}); err != nil {
+			t.Errorf("strict %t, anyway: %v", strict, err)
+		}
+		if len(m.records) != 3 || len(m.sources) != 1 || string(m.sources[0]) != "version: 1\n" {
+			t.Errorf("strict %t: %d records, sources %q", strict, len(m.records), m.sources)
+		}
+	}
+}
+
+// What the log has no room for is declared lost once it has, the declaration
+// itself included.
+func TestRefusedDeclarationsAreOwed(t *testing.T) {
+	m := &memLog{refuse: audit.ErrQueueFull}
+	r := NewRecorder(m)
+	for n := range uint64(3) {
+		if err := r.Event(&loader.Event{Seq: n + 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Counted([]loader.Counted{{Count: 5}, {Count: 6}}); err != nil {
+		t.Fatal(err)
+	}
+	stats := []loader.CPUStats{{Seq: 4}}
+	for range 2 {
+		if err := r.Counters(stats); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.refuse = nil
+	if err := r.Counters(stats); err != nil {
+		t.Fatal(err)
+	}
+	var numbers, counted uint64
+	for _, rec := range m.records {
+		l, ok := rec.(*audit.Loss)
+		if !ok {
+			t.Fatalf("a %T", rec)
+		}
+		counted += l.Counted
+		for _, g := range l.Ranges {
+			numbers += g.To - g.From + 1
+		}
+	}
+	if numbers != 4 || counted != 11 {
+		t.Errorf("%d numbers and %d counted allows are declared: %v", numbers, counted, m.records)
 	}
 }

@@ -13,6 +13,9 @@ import (
 // tick is how often counters are read and counted allows are written.
 const tick = 5 * time.Second
 
+// crowdedPoll is how often a reader that holds looks at the log.
+const crowdedPoll = 5 * time.Millisecond
+
 // kernel is what a recording reads: the loaded programs.
 type kernel interface {
 	Events(context.Context, func(*loader.Event) error) error
@@ -43,6 +46,9 @@ func (r *recording) read(ctx context.Context) error {
 	for ctx.Err() == nil {
 		beat, cancel := context.WithTimeout(ctx, tick)
 		err := r.kernel.Events(beat, r.rec.Event)
+		if errors.Is(err, errCrowded) {
+			err = r.hold(beat)
+		}
 		cancel()
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 			return err
@@ -51,6 +57,19 @@ func (r *recording) read(ctx context.Context) error {
 			if err := r.heartbeat(); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// hold leaves the ring alone until the log has room again, or the next heartbeat
+// is due.
+func (r *recording) hold(beat context.Context) error {
+	for r.log.Crowded() {
+		select {
+		case <-beat.Done():
+			return beat.Err()
+		case <-time.After(crowdedPoll):
 		}
 	}
 	return nil
@@ -99,7 +118,8 @@ func (r *recording) balance(ctx context.Context) ([]loader.CPUStats, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.kernel.Drain(r.rec.Event); err != nil {
+	// No task is left that could be denied: the ring is emptied in any case.
+	if err := r.kernel.Drain(r.rec.eventAnyway); err != nil {
 		return stats, err
 	}
 	if err := r.takeCounted(); err != nil {

@@ -123,7 +123,7 @@ func (s *supervisor) uninstall(ctx context.Context, ungated int) ([]string, erro
 	stop := &audit.AgentStop{Reason: "uninstalled"}
 	if ungated > 0 {
 		stop.Reason = fmt.Sprintf("uninstalled; %d tasks go on ungated", ungated)
-		if err := errors.Join(s.gate.Drain(s.rec.Event), s.takeCounted()); err != nil {
+		if err := errors.Join(s.gate.Drain(s.rec.eventAnyway), s.takeCounted()); err != nil {
 			return nil, errors.Join(err, s.letGo())
 		}
 	} else {

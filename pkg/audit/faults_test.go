@@ -5,12 +5,16 @@ package audit
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/audit/vfs"
 )
 
 // A life of a log that meets every step of append, seal, rotation, retention and
@@ -339,4 +343,25 @@ func unpacked(t *testing.T, data []byte) ([]byte, error) {
 	check(t, err)
 	defer func() { check(t, r.Close()) }()
 	return io.ReadAll(r)
+}
+
+func TestSourceIsKeptOnce(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(t.Context(), dir, Options{})
+	check(t, err)
+	source := []byte("version: 1\n")
+	for range 2 {
+		check(t, l.KeepSource(source))
+	}
+	check(t, l.Close(t.Context()))
+	names, err := vfs.OS{}.ReadDir(filepath.Join(dir, sourcesName))
+	check(t, err)
+	if want := Hash(sha256.Sum256(source)).String(); len(names) != 1 || names[0] != want {
+		t.Errorf("%v, want %s", names, want)
+	}
+	kept, err := readAll(vfs.OS{}, filepath.Join(dir, sourcesName, names[0]))
+	check(t, err)
+	if !bytes.Equal(kept, source) {
+		t.Errorf("kept %q", kept)
+	}
 }

@@ -41,6 +41,21 @@ func (p *PolicyApplied) appendFields(e *encoder) {
 	e.name("baseline", p.Baseline)
 }
 
+// PolicyRejected says that a policy that was offered does not come into force.
+type PolicyRejected struct {
+	Policy Policy // TableHash is zero if it did not compile
+	Reason string
+}
+
+// Kind implements [Record].
+func (*PolicyRejected) Kind() string   { return KindPolicyRejected }
+func (*PolicyRejected) critical() bool { return true }
+
+func (p *PolicyRejected) appendFields(e *encoder) {
+	p.Policy.appendTo(e)
+	text(e, "reason", p.Reason, true)
+}
+
 // PolicyRemoved says that a policy decides no longer.
 type PolicyRemoved struct {
 	Policy Policy

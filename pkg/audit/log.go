@@ -207,6 +207,13 @@ func (e *entry) note(rec Record) {
 	}
 }
 
+// Crowded says that less than an eighth of the queue is free.
+func (l *Log) Crowded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pend.entries)+len(l.taken.entries) >= l.opts.QueueRecords/8*7 || len(l.pend.buf)+len(l.taken.buf) >= l.opts.QueueBytes/8*7
+}
+
 func (l *Log) signal() {
 	select {
 	case l.wake <- struct{}{}:

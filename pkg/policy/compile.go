@@ -26,11 +26,14 @@ func Compile(p *Policy, o Options) (*Tables, error) {
 		return nil, err
 	}
 	t := &Tables{
+		Source:     p.Source,
 		SourceHash: sha256.Sum256(p.Source),
 		Rules:      rs.info(),
 		Baseline:   rs.baseline,
 		Observe:    rs.observe,
-		Capped:     rs.capped,
+
+		AuditLossDeny: rs.pol.OnAuditLoss == "deny",
+		Capped:        rs.capped,
 	}
 	t.Needs = rs.needs()
 	v := &verdicts{rs: rs, ids: map[string]int32{}}

@@ -58,11 +58,14 @@ type Tables struct {
 	Blob       []byte   // the tables, exact and without padding
 	Hash       [32]byte // SHA-256 of Blob with the field id zero
 	ID         uint64   // first 8 bytes of Hash, little-endian
-	SourceHash [32]byte // SHA-256 of the policy's YAML
+	Source     []byte   // the policy's YAML
+	SourceHash [32]byte // SHA-256 of it
 	Rules      []RuleInfo
 	Baseline   string
 	Observe    bool
-	Capped     []string // settings of the policy that the floor changed, in words
+	// AuditLossDeny says that an action whose record cannot be queued is denied.
+	AuditLossDeny bool
+	Capped        []string // settings of the policy that the floor changed, in words
 	// Needs lists what an enforcer must know beside verdicts on subjects: "exe",
 	// "command", "builtin: NAME", "dns", "connections: cut". One that does not must
 	// refuse the tables.
