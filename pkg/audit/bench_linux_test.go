@@ -12,14 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime is what this process used of all processors.
-func cpuTime(tb testing.TB) time.Duration {
-	tb.Helper()
-	var u unix.Rusage
-	check(tb, unix.Getrusage(unix.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // fileSystem names what temporary directories are on.
 func fileSystem(tb testing.TB) string {
 	tb.Helper()
