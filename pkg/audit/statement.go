@@ -35,6 +35,9 @@ func (r *Report) statement(single bool) []string {
 	for _, v := range r.Recoveries {
 		add("At record %d, %d bytes after the last commit were set aside as %s.", v.Seq, v.Discarded, v.File)
 	}
+	if n := r.Kinds[KindClockStep]; n > 0 {
+		add("The clock was set %d times. Records are in the order of their numbers, whatever their times say.", n)
+	}
 	b := &r.Balance
 	add("Kernel decisions: %d in the log, %d counted, %d declared lost, %d unexplained, %d not confirmed yet.", b.Seen, b.Counted, b.Declared, b.Unexplained, b.Open)
 	if b.Repeated > 0 {

@@ -265,3 +265,29 @@ func TestParseHash(t *testing.T) {
 		}
 	}
 }
+
+// Whatever bytes a proof is, it is refused or written again as it was, and never
+// holds for another record than its own.
+func FuzzParseFile(f *testing.F) {
+	b, err := Inclusion(5, 11)
+	check(f, err)
+	hashes, root := build(f, b, 11)
+	c, _ := signed(f, 11, root)
+	f.Add((&File{Record: record(5), Index: 5, Hashes: hashes, Checkpoint: c}).Marshal())
+	f.Add([]byte(fileHead + "\nindex 0\n\no\n1\n" + leaf(0).base64() + "\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := ParseFile(text)
+		if err != nil {
+			return
+		}
+		if again, err := ParseFile(p.Marshal()); err != nil || again.Index != p.Index || again.Leaf() != p.Leaf() || len(again.Hashes) != len(p.Hashes) {
+			t.Errorf("written again it is another: %v", err)
+		}
+		if p.Check() == nil {
+			p.Record = append(p.Record, 'x')
+			if p.Check() == nil {
+				t.Error("it holds for two records")
+			}
+		}
+	})
+}

@@ -144,3 +144,38 @@ func offsetOf(file string, line uint64) int64 {
 	}
 	return int64(off)
 }
+
+// Whatever is put into a log in the place of something else, an anchor of the
+// whole finds it.
+func FuzzVerify(f *testing.F) {
+	good := file(write(5)...)
+	anchor := &Anchor{5, sum([]byte(strings.Split(good, "\n")[4]))}
+	f.Add(0, 0, "")
+	f.Add(10, 3, "x")
+	f.Add(len(good), 0, "{}\n")
+	f.Fuzz(func(t *testing.T, at, drop int, insert string) {
+		at = min(max(at, 0), len(good))
+		drop = min(max(drop, 0), len(good)-at)
+		data := good[:at] + insert + good[at+drop:]
+		r, err := Verify(t.Context(), strings.NewReader(data), "f", anchor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Lines that SafeClaw skips, and entries after the anchor's, change nothing
+		// of what it covers.
+		if r.Verdict == Proven && !strings.HasPrefix(strip(data), strip(good)) {
+			t.Errorf("proven: %q for %d bytes at %d", insert, drop, at)
+		}
+	})
+}
+
+// strip takes out the lines that SafeClaw skips.
+func strip(file string) string {
+	var b strings.Builder
+	for line := range strings.Lines(file) {
+		if strings.TrimSpace(line) != "" {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
