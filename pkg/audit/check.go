@@ -50,6 +50,8 @@ func (w *walker) check(r *parsed, b []byte) error {
 			return nil // what was walked counts
 		}
 		return w.acct.carry(b)
+	case KindPolicyApplied:
+		return w.named(r)
 	case KindSegmentRemoved:
 		upTo, ok := scanUint(r.f.upTo)
 		if !ok || upTo > r.seq {

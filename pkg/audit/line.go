@@ -28,6 +28,7 @@ type fields struct {
 	size, head, root, bytes, crc      []byte
 	cpus, final, loadID, counted      []byte
 	segment                           []byte
+	policy                            []byte
 	discarded, sha256, file           []byte
 	note, checkpoint, upTo            []byte // with quotes, if they have any
 }
@@ -148,6 +149,8 @@ func (r *parsed) member(key, v []byte) {
 		f.checkpoint = v
 	case "upto":
 		f.upTo = v
+	case "policy":
+		f.policy = v
 	case "discarded":
 		f.discarded = v
 	case "sha256":

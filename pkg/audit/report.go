@@ -45,6 +45,10 @@ type Report struct {
 	TailBytes   int64  `json:"tail_bytes"`   // after the last commit record
 	TailRecords uint64 `json:"tail_records"` // whole records among them
 
+	// Policies that were applied and whose source is beside the log, or is not.
+	Sources        int `json:"sources"`
+	SourcesMissing int `json:"sources_missing"`
+
 	// Signed is how many records the last signature in the log covers.
 	Signed uint64 `json:"signed"`
 

@@ -38,6 +38,9 @@ func (r *Report) statement(single bool) []string {
 	if n := r.Kinds[KindClockStep]; n > 0 {
 		add("The clock was set %d times. Records are in the order of their numbers, whatever their times say.", n)
 	}
+	if r.Sources+r.SourcesMissing > 0 && r.Bad == nil {
+		add("Policies: the exact source of %d is in the directory sources, named by its hash; of %d it is not there.", r.Sources, r.SourcesMissing)
+	}
 	b := &r.Balance
 	add("Kernel decisions: %d in the log, %d counted, %d declared lost, %d unexplained, %d not confirmed yet.", b.Seen, b.Counted, b.Declared, b.Unexplained, b.Open)
 	if b.Repeated > 0 {

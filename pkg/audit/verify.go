@@ -123,6 +123,11 @@ func (w *walker) directory(ctx context.Context, fsys vfs.FS, dir string) error {
 		w.rep.Bad = place{segment: headName, line: 1, seq: c.Size}.bad(
 			fmt.Errorf("the log reached record %d before and does not any more: it was cut back", c.Size))
 	}
+	if w.rep.Bad == nil {
+		if err := w.checkSources(fsys, dir); err != nil {
+			return err
+		}
+	}
 	if w.rep.Bad == nil && w.removed < w.rep.FirstSeq {
 		w.rep.Bad = place{segment: files[0], line: 1, seq: w.rep.FirstSeq}.bad(
 			fmt.Errorf("records up to %d are gone, and no record says that retention removed them", w.rep.FirstSeq-1))

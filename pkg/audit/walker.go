@@ -19,7 +19,8 @@ type walker struct {
 	kinds  map[string]*uint64
 
 	lastTime []byte
-	lines    *lineReader // of the segment; the next one gets its buffer
+	sources  map[string]bool // hashes of policies' sources that records name
+	lines    *lineReader     // of the segment; the next one gets its buffer
 
 	birth  *Birth  // nil: not known, as of a single segment
 	header *header // of the segment
