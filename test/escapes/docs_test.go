@@ -41,14 +41,14 @@ func TestList(t *testing.T) {
 // TestComplete: no technique of the list of attacks is left out. Those on the
 // agent (A) are shown in other ways too.
 func TestComplete(t *testing.T) {
-	seen := map[string]map[int]bool{"P": {}, "X": {}, "S": {}, "U": {}, "A": {}}
+	seen := map[string]map[int]bool{"P": {}, "X": {}, "N": {}, "D": {}, "S": {}, "U": {}, "A": {}}
 	for _, e := range escapes() {
 		kind, n, _ := e.order()
 		if seen[kind] != nil {
 			seen[kind][n] = true
 		}
 	}
-	for kind, last := range map[string]int{"P": 35, "X": 13, "S": 18, "U": 16, "A": 14} {
+	for kind, last := range map[string]int{"P": 35, "X": 13, "N": 19, "D": 19, "S": 18, "U": 16, "A": 14} {
 		for n := 1; n <= last; n++ {
 			if !seen[kind][n] {
 				t.Errorf("%s%d is missing", kind, n)

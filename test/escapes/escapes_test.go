@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,8 +114,10 @@ func newSuite(t *testing.T) *suite {
 	g, err := loader.Load(t.Context(), loader.Options{Protect: true})
 	must(t, err)
 	t.Cleanup(func() { must(t, g.Close()) })
+	serve(t)
 	must(t, layKeep())
 	must(t, g.Protect(loader.Protection{Dirs: []string{keep}}))
+	must(t, g.NeverBind([]netip.Addr{netip.MustParseAddr(nodeAddr)}))
 	return &suite{gate: g, bound: map[string]bound{}}
 }
 
@@ -139,7 +142,10 @@ func (s *suite) under(t *testing.T, text string) bound {
 	t.Cleanup(func() { must(t, os.Remove(dir)) })
 	var st syscall.Stat_t
 	must(t, syscall.Stat(dir, &st))
-	must(t, s.gate.Bind(st.Ino, loader.BindAny, slot))
+	must(t, s.gate.SetNetwork(st.Ino, loader.Network{Resolvers: []netip.Addr{netip.MustParseAddr(resolver)}, Search: searches}))
+	t.Cleanup(func() { must(t, s.gate.ForgetNetwork(st.Ino)) })
+	must(t, s.gate.ReadNames(dir))
+	must(t, s.gate.Bind(st.Ino, loader.BindAny|loader.BindNames, slot))
 	s.bound[text] = bound{tables, dir}
 	return s.bound[text]
 }

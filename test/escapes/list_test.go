@@ -40,17 +40,17 @@ type escape struct {
 
 // escapes is the whole list, in order. Each part has a file of its own.
 func escapes() []escape {
-	all := slices.Concat(pathActs, mountActs, deepActs, traceActs, execActs, scopeActs, setnsActs, outsideActs, systemActs, socketActs, keyActs, lifecycleActs, guardActs)
+	all := slices.Concat(pathActs, mountActs, deepActs, traceActs, execActs, scopeActs, setnsActs, outsideActs, systemActs, socketActs, netActs, dnsActs, keyActs, lifecycleActs, guardActs)
 	slices.SortStableFunc(all, func(a, b escape) int {
 		ka, na, wa := a.order()
 		kb, nb, wb := b.order()
-		const kinds = "PXSNUEA"
+		const kinds = "PXNDSUEA"
 		return cmp.Or(cmp.Compare(strings.Index(kinds, ka), strings.Index(kinds, kb)), cmp.Compare(na, nb), cmp.Compare(len(wa), len(wb)), cmp.Compare(wa, wb))
 	})
 	return all
 }
 
-var idForm = regexp.MustCompile(`^([PXSNUEA])([0-9]+)([a-z]*)$`)
+var idForm = regexp.MustCompile(`^([PXNDSUEA])([0-9]+)([a-z]*)$`)
 
 // order is kind, number and letter of the id.
 func (e *escape) order() (kind string, number int, way string) {

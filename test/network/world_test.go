@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/authensor/safeclaw-node-agent/internal/testkit/nameserver"
 )
 
 // disk is where the guest finds the disk's container root.
@@ -91,7 +93,7 @@ const rewriting = `table ip nat {
 // world is the node's side: its network namespace is the guest's first.
 type world struct {
 	servers []*exec.Cmd
-	script  *scripted
+	script  nameserver.Server
 }
 
 func newNetwork() *syscall.SysProcAttr { return &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET} }
@@ -184,8 +186,12 @@ func (w *world) serve() error {
 		}
 		w.servers = append(w.servers, cmd)
 	}
-	var err error
-	if w.script, err = serveScripted(); err != nil {
+	w.script.Answers = map[string][]string{
+		"":         {elsewhere},
+		"loopback": {"127.0.0.1", "::1"}, "node": {podGateway, podGateway6}, "metadata": {"169.254.169.254"},
+		"half": {openAIAddr, deadAddr6},
+	}
+	if err := w.script.Start(scriptedDNS, foreignDNS); err != nil {
 		return err
 	}
 	for _, port := range []string{"udp " + endpointDNS + ":53", "udp " + serviceDNS6 + ":53", "tcp 0.0.0.0:443"} {
@@ -229,8 +235,5 @@ func (w *world) close() error {
 			errs = append(errs, err)
 		}
 	}
-	if w.script != nil {
-		errs = append(errs, w.script.close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, w.script.Close())...)
 }
