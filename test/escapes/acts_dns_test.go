@@ -66,7 +66,7 @@ var dnsActs = []escape{
 	{id: "D11", technique: "names with very many addresses", test: "pkg/loader TestReadAnswer"},
 	{id: "D12a", technique: "a resolver of one's own", do: func() error { return sends(foreign, 53, query("good.zone.example")) },
 		rules: netRules, hook: "socket_sendmsg", action: "addr", rule: "default"},
-	{id: "D12b", technique: "an answer forged within the pod", do: forged, rules: netRules, hook: "socket_connect", action: "addr", rule: "default"},
+	{id: "D12b", technique: "an answer forged within the pod", do: forged, rules: netRules + ownLoopback, hook: "socket_connect", action: "addr", rule: "default"},
 	{id: "D12c", technique: "an answer for a name that was not asked", do: thenConnects("another.zone.example", elsewhere),
 		rules: netRules, hook: "socket_connect", action: "addr", rule: "default"},
 	{id: "D12d", technique: "an answer with another number", do: thenConnects("number.zone.example", elsewhere),
@@ -75,7 +75,7 @@ var dnsActs = []escape{
 		rules: netRules, hook: "socket_connect", action: "addr", rule: "default"},
 	{id: "D12f", technique: "a truncated answer", do: thenConnects("truncated.zone.example", elsewhere),
 		rules: netRules, hook: "socket_connect", action: "addr", rule: "default"},
-	{id: "D12g", technique: "an answer to another of the pod's sockets, as if its own", do: guessed, rules: netRules,
+	{id: "D12g", technique: "an answer to another of the pod's sockets, as if its own", do: guessed, rules: netRules + ownLoopback,
 		hook: "socket_connect", action: "addr", rule: "default"},
 	rebinding("D13a", "an allowed name that leads to loopback", "loopback.zone.example", "127.0.0.1"),
 	{id: "D13b", technique: "an allowed name that leads to the metadata address", do: thenConnects("metadata.zone.example", metadata),
@@ -115,6 +115,9 @@ var dnsActs = []escape{
 	raw("D19f", "several queries in one packet (UDP_SEGMENT)", segmented),
 	raw("D19g", "no message at all", func() error { return sendsOnly(resolver, 53) }),
 }
+
+// ownLoopback is what a pod has with a network of its own.
+const ownLoopback = "  - {id: own, action: network.request, cidr: 127.0.0.0/8, decision: allow}\n"
 
 // asked is a query for a name that no rule allows.
 func asked(id, technique, name string) escape {
