@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/authensor/safeclaw-node-agent/pkg/loader"
 )
 
 // resolvers are those that clients.sh knows.
@@ -21,7 +24,10 @@ var names = map[string][]string{
 	"api.anthropic.com":            {anthropic},    // an alias
 }
 
-func ask(names ...string) []string {
+// refusedName is one that no policy here allows.
+const refusedName = "evil.example"
+
+func ask(resolvers []string, names ...string) []string {
 	return slices.Concat([]string{"/app/clients.sh"}, resolvers, []string{"--"}, names)
 }
 
@@ -43,15 +49,49 @@ func wanted(resolver, name string) []string {
 	return want
 }
 
-// TestUngated: the network is one in which all clients find all names.
-func TestUngated(t *testing.T) {
-	p := newPlace(t, resolvConf)
+// hosts is a policy's rule for them.
+const hosts = "  - {id: hosts, action: network.request, host: {in: [api.openai.com, api.anthropic.com, x.internal.svc.cluster.local]}, port: 443, decision: allow}\n"
+
+// TestResolvers: each resolver finds allowed names, whole and short, as it does
+// ungated; what it does with a refusal is what docs/network.md says.
+func TestResolvers(t *testing.T) {
+	pl := newPlace(t, resolvConf)
 	all := slices.Sorted(maps.Keys(names))
-	out := said(t, p.ungated(t, ask(all...)...))
+	before := said(t, pl.ungated(t, ask(resolvers, append(all, refusedName)...)...))
+	documented := refusals(t)
+	p := newPod(t, hosts, serviceDNS)
 	for _, r := range resolvers {
-		for _, n := range all {
-			found(t, r, n, out[[2]string{r, n}])
-		}
+		t.Run(r, func(t *testing.T) {
+			for _, n := range all {
+				found(t, r, n, before[[2]string{r, n}])
+			}
+			if words := before[[2]string{r, refusedName}]; !strings.Contains(words, elsewhere) && r != "curl" {
+				t.Errorf("ungated it finds %q for %s", words, refusedName)
+			}
+			out, events := p.run(t, pl, ask([]string{r}, all...)...)
+			gated := said(t, out)
+			for _, n := range all {
+				found(t, r, n, gated[[2]string{r, n}])
+			}
+			for name, times := range denied(events) {
+				t.Errorf("%s was refused %d times, though what was looked for is allowed", name, times)
+			}
+			out, events = p.run(t, pl, ask([]string{r}, refusedName)...)
+			have := refusal{resolver: r, says: said(t, out)[[2]string{r, refusedName}]}
+			var first, last time.Duration
+			for _, e := range events {
+				if e.Query != nil && e.Verdict == loader.Deny {
+					if have.queries++; first == 0 {
+						first = e.Time
+					}
+					last = e.Time
+				}
+			}
+			t.Logf("%v | %v from the first refusal to the last | %v", have, last-first, denied(events))
+			if !slices.ContainsFunc(documented, func(d refusal) bool { d.so = ""; return d == have }) {
+				t.Errorf("refusals.txt does not say: %s|%s|%d", have.resolver, have.says, have.queries)
+			}
+		})
 	}
 }
 

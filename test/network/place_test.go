@@ -46,6 +46,11 @@ func newPlace(t *testing.T, resolv string) *place {
 // ungated is what a command says in the root with no program of ours in force.
 func (p *place) ungated(t *testing.T, argv ...string) string {
 	t.Helper()
+	return p.start(t, func(*exec.Cmd) {}, argv)
+}
+
+func (p *place) start(t *testing.T, change func(*exec.Cmd), argv []string) string {
+	t.Helper()
 	for _, d := range []string{"/proc", "/dev"} {
 		if err := unix.Mount(d, p.root+d, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 			t.Fatal(err)
@@ -60,9 +65,10 @@ func (p *place) ungated(t *testing.T, argv ...string) string {
 	cmd.Err = nil // it is looked for below the root
 	cmd.Env, cmd.Dir = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: p.root}
+	change(cmd)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("ungated: %v\n%s", err, out)
+		t.Fatalf("%v: %v\n%s", argv, err, out)
 	}
 	return string(out)
 }
