@@ -112,14 +112,3 @@ func (p *pod) run(t *testing.T, pl *place, argv ...string) (string, []*loader.Ev
 	read.Wait()
 	return out, events
 }
-
-// denied are the names that were refused, and how often each.
-func denied(events []*loader.Event) map[string]int {
-	out := map[string]int{}
-	for _, e := range events {
-		if e.Verdict == loader.Deny && e.Query != nil {
-			out[string(e.Subject)]++
-		}
-	}
-	return out
-}

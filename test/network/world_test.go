@@ -24,6 +24,7 @@ const (
 
 	serviceDNS   = "10.96.0.10"    // what the pod's resolv.conf names; rewritten to dnsmasq's
 	serviceDNS6  = "fd00:96::10"   // unbound's
+	balancedDNS  = "10.96.0.12"   // a program on the pod's cgroup rewrites it to dnsmasq's
 	endpointDNS  = "10.244.0.10"   // dnsmasq
 	scriptedDNS  = "10.244.0.11"   // a trusted one whose answers tests choose
 	foreignDNS   = "198.51.100.53" // nobody's resolver: an attacker's
@@ -56,7 +57,6 @@ cname=api.anthropic.com,edge.anthropic.example
 host-record=edge.anthropic.example,` + anthropic + `
 host-record=x.internal.svc.cluster.local,` + internalAddr + `
 host-record=evil.example,` + elsewhere + `
-host-record=half.openai.com,` + openAIAddr + `,` + deadAddr6 + `
 max-ttl=60
 local-ttl=60
 `
@@ -74,7 +74,7 @@ const unboundConf = `server:
   module-config: "iterator"
   local-zone: "." static
   local-data: "api.openai.com. 60 IN A ` + openAIAddr + `"
-  local-data: "api.openai.com. 60 IN AAAA ` + openAIAddr6 + `"
+  local-data: "api.openai.com. 60 IN AAAA ` + deadAddr6 + `"
   local-data: "evil.example. 60 IN A ` + elsewhere + `"
 remote-control:
   control-enable: no
@@ -189,7 +189,6 @@ func (w *world) serve() error {
 	w.script.Answers = map[string][]string{
 		"":         {elsewhere},
 		"loopback": {"127.0.0.1", "::1"}, "node": {podGateway, podGateway6}, "metadata": {"169.254.169.254"},
-		"half": {openAIAddr, deadAddr6},
 	}
 	if err := w.script.Start(scriptedDNS, foreignDNS); err != nil {
 		return err

@@ -19,7 +19,7 @@ each() {
 
 for r in $resolvers; do
   case $r in
-    glibc) for n; do each sh -c 'getent ahosts "$0" | sed -n "s/ *STREAM.*//p" | sort -u; getent ahosts "$0" > /dev/null' "$n"; done ;;
+    glibc) for n; do each sh -c 'getent ahosts "$0" > /tmp/found && sed -n "s/ *STREAM.*//p" /tmp/found | sort -u' "$n"; done ;;
     dig) for n; do each sh -c 'dig +search +short +tries=1 +timeout=2 "$0" A && dig +search +short +tries=1 +timeout=2 "$0" AAAA' "$n"; done ;;
     curl) for n; do each curl -sS -o /dev/null --connect-timeout 5 -w '%{remote_ip}\n' "https://$n" | sed 's#https://##'; done ;;
     musl) /app/musl-lookup "$@" ;;
