@@ -24,7 +24,7 @@ const (
 
 	serviceDNS   = "10.96.0.10"    // what the pod's resolv.conf names; rewritten to dnsmasq's
 	serviceDNS6  = "fd00:96::10"   // unbound's
-	balancedDNS  = "10.96.0.12"   // a program on the pod's cgroup rewrites it to dnsmasq's
+	balancedDNS  = "10.96.0.12"    // a program on the pod's cgroup rewrites it to dnsmasq's
 	endpointDNS  = "10.244.0.10"   // dnsmasq
 	scriptedDNS  = "10.244.0.11"   // a trusted one whose answers tests choose
 	foreignDNS   = "198.51.100.53" // nobody's resolver: an attacker's
