@@ -8,7 +8,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # A clone that belongs to another user cannot be stamped.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
-.PHONY: help deps generate generate-check build check test test-long test-vm e2e demo lint portable fmt bench clean unit runner ordinary budgets tools fresh total
+.PHONY: help deps generate generate-check build check test test-long test-vm e2e demo lint portable fmt bench clean unit runner ordinary clients budgets tools fresh total
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safeclaw-node-agent
 OUT := $(or $(VM_OUT),$(CURDIR)/.testbed)
@@ -42,6 +42,7 @@ SHELLCHECK_OFF := SC2015,SC2016,SC2317
 COUNT = go run ./test/vm/count
 # A guest of its own, since a guest has one disk; its consoles are kept apart.
 TRANSPARENCY = env VM_OUT=$(OUT)/transparency VM_PKGS=./test/transparency VM_LABEL=", ordinary work"
+CLIENTS = env VM_OUT=$(OUT)/clients VM_PKGS=./test/network VM_LABEL=", real clients"
 STAGE = @printf '\n== %s\n'
 
 help: ## this list
@@ -80,7 +81,7 @@ check: fresh unit lint ## quick: unit tests with the race detector, linters, gue
 test: fresh lint generate-check unit ## what guards a commit: linters, generated files, unit tests, guest tests on $(KERNELS)
 	$(STAGE) "guest tests"
 	@test/vm/run $(KERNELS)
-	@$(MAKE) -j2 --output-sync=target ordinary runner budgets
+	@$(MAKE) -j2 --output-sync=target ordinary clients runner budgets
 	@$(MAKE) total
 
 test-long: fresh lint generate-check budgets ## all of it with raised counts: three unit runs, fuzzing, guests with two CPUs and full preemption
@@ -101,6 +102,8 @@ test-long: fresh lint generate-check budgets ## all of it with raised counts: th
 	@T=7200 VM_ALL=1 VM_ENV=SAFECLAW_LONG=1 test/vm/run $(KERNELS)
 	$(STAGE) "ordinary work, gated and ungated"
 	@T=7200 VM_ENV=SAFECLAW_LONG=1 $(TRANSPARENCY) test/vm/run $(KERNELS)
+	$(STAGE) "resolvers and clients that are not ours"
+	@T=7200 $(CLIENTS) test/vm/run $(KERNELS)
 	@$(MAKE) e2e
 	@for v in $(VARIANTS); do printf '\n== guest tests, %s\n' "$$v"; env T=3600 VM_PKGS="$(RACING)" VM_LABEL=" $$v" $${v//+/ } test/vm/run $(KERNELS); done
 	@$(MAKE) total
@@ -151,6 +154,10 @@ unit:
 ordinary:
 	$(STAGE) "ordinary work, gated and ungated"
 	@$(TRANSPARENCY) test/vm/run $(firstword $(KERNELS))
+
+clients:
+	$(STAGE) "resolvers and clients that are not ours"
+	@$(CLIENTS) test/vm/run $(firstword $(KERNELS))
 
 budgets:
 	$(STAGE) "instruction budgets"

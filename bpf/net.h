@@ -22,7 +22,7 @@
 #include "net_subject.h"
 
 #define PORT_DNS 53
-#define PORT_DISCARD 9	   /* Go's resolver asks for a route so */
+#define PORT_DISCARD 9	   /* by which some libraries ask for a route */
 #define PORT_HIGHEST 65535 /* musl's */
 
 struct sockaddr_any {
@@ -259,6 +259,20 @@ static __noinline int is_resolver(struct act *x, struct peer *p)
 	return bpf_map_lookup_elem(&dns_resolvers, &r) != NULL;
 }
 
+/* Go's resolver asks for a route by port 53. Such a socket will not send; the rest of port 53 is as denied as before.
+ */
+static __always_inline int asks_route_there(struct act *x, struct sock *sk)
+{
+	struct peer *p = &x->s->peer;
+
+	if (!is_udp(sk) || p->hook != HOOK_SOCKET_CONNECT || !tables_known(x->t) || (x->t->flags & TABLE_OBSERVE))
+		return 0;
+	if (!bound_names(x->s, x->task->cgroup, p->address[0], p->address[1]))
+		return 0;
+	x->s->names_found = 0;
+	return bpf_sk_storage_get(&route_sockets, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE) != NULL;
+}
+
 /* 1: no record, the act goes on. */
 static __always_inline int judge_peer(struct act *x, struct sock *sk)
 {
@@ -279,8 +293,11 @@ static __always_inline int judge_peer(struct act *x, struct sock *sk)
 		bound_names(x->s, x->task->cgroup, p->address[0], p->address[1]);
 	if (judge_names(x, sk))
 		return 1;
-	if (dns)
+	if (dns) {
 		judge_other_server(x);
+		if (!x->d->o.allow && asks_route_there(x, sk))
+			return 1;
+	}
 	if (is_udp(sk) && x->d->o.allow) {
 		rule = socket_refused(sk);
 		if (rule)

@@ -28,7 +28,7 @@ var dnsActs = []escape{
 	{id: "D3a", technique: "a query over TCP, to the pod's own resolver", do: func() error { return overTCP(resolver, 53) },
 		rules: netRules, hook: "socket_connect", action: "addr", rule: "builtin/resolver"},
 	{id: "D3b", technique: "a query over TCP, to another", do: func() error { return overTCP(foreign, 53) },
-		rules: netRules, hook: "socket_connect", action: "addr", rule: "default"},
+		rules: netRules, hook: "socket_connect", action: "addr", rule: "builtin/resolver"},
 	plain("D4", "a query of more than 512 bytes, padded", func(m *dns.Msg) {
 		m.SetEdns0(1232, false)
 		m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_PADDING{Padding: make([]byte, 700)})
@@ -65,7 +65,7 @@ var dnsActs = []escape{
 		reason: "by address they cannot be told apart: a limit, see docs/network.md"},
 	{id: "D11", technique: "names with very many addresses", test: "pkg/loader TestReadAnswer"},
 	{id: "D12a", technique: "a resolver of one's own", do: func() error { return sends(foreign, 53, query("good.zone.example")) },
-		rules: netRules, hook: "socket_sendmsg", action: "addr", rule: "default"},
+		rules: netRules, hook: "socket_sendmsg", action: "addr", rule: "builtin/resolver"},
 	{id: "D12b", technique: "an answer forged within the pod", do: forged, rules: netRules + ownLoopback, hook: "socket_connect", action: "addr", rule: "default"},
 	{id: "D12c", technique: "an answer for a name that was not asked", do: thenConnects("another.zone.example", elsewhere),
 		rules: netRules, hook: "socket_connect", action: "addr", rule: "default"},

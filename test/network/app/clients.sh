@@ -9,7 +9,7 @@ shift
 each() {
   for n; do :; done
   if said=$("$@" 2> /tmp/complaint); then
-    echo "$n: $(echo $said)"
+    echo "$n: $(printf %s "$said" | tr '\n' ' ')"
   else
     code=$?
     said=$(tail -n 1 /tmp/complaint)

@@ -4,5 +4,5 @@ for u; do
   if said=$(curl -sS --connect-timeout 5 "$u" 2>&1); then echo "curl $u: $said"; else echo "curl $u: error: $said"; fi
 done
 /usr/bin/python3 /app/client.py get "$@" | sed 's/^/python /'
-/usr/bin/node /app/client.js get "$@" | sed 's/^/node /'
+/usr/bin/node --enable-network-family-autoselection /app/client.js get "$@" | sed 's/^/node /'
 /app/goclient get "$@" | sed 's/^/go /'
