@@ -39,10 +39,10 @@ var socketActs = []escape{
 		if err != nil {
 			return prepare(err)
 		}
-		if err := unix.Connect(fd, &unix.SockaddrInet4{Port: 53, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Port: 5300, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 			return prepare(err)
 		}
-		return unix.Connect(fd, &unix.SockaddrInet4{Port: 53, Addr: [4]byte{127, 0, 0, 2}})
+		return unix.Connect(fd, &unix.SockaddrInet4{Port: 5300, Addr: [4]byte{127, 0, 0, 2}})
 	}, hook: "socket_connect", action: "addr", rule: "default", lacks: noUDPLite},
 	family("N8g", "SMC, which falls back to TCP", 43, unix.SOCK_STREAM, 0),
 	{id: "N8h", technique: "generic netlink, where it is relaxed", rules: rules + "builtin: {netlink: allow}\n", do: func() error {
