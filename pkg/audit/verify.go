@@ -66,6 +66,9 @@ func scan(ctx context.Context, path string, opts VerifyOptions, each eachFunc) (
 
 // directory walks all segments of a log directory.
 func (w *walker) directory(ctx context.Context, fsys vfs.FS, dir string) error {
+	// Before the names: what is written meanwhile is then in the segments that
+	// are read, not in what they must reach.
+	head, headErr := readAll(fsys, filepath.Join(dir, headName))
 	names, err := fsys.ReadDir(dir)
 	if err != nil {
 		return err
@@ -100,7 +103,7 @@ func (w *walker) directory(ctx context.Context, fsys vfs.FS, dir string) error {
 		w.rep.Bad = w.before.bad(errors.New("the log was born, but its segments are gone"))
 		return nil
 	}
-	if err := w.remember(fsys, dir); err != nil || w.rep.Bad != nil {
+	if err := w.remember(head, headErr); err != nil || w.rep.Bad != nil {
 		return err
 	}
 	if err := w.seek(fsys, dir, files[0]); err != nil || w.rep.Bad != nil {
@@ -135,9 +138,8 @@ func (w *walker) directory(ctx context.Context, fsys vfs.FS, dir string) error {
 	return nil
 }
 
-// remember reads how far the log went as its own machine remembers it.
-func (w *walker) remember(fsys vfs.FS, dir string) error {
-	msg, err := readAll(fsys, filepath.Join(dir, headName))
+// remember takes how far the log went as its own machine remembers it.
+func (w *walker) remember(msg []byte, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
