@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit"
@@ -26,11 +27,14 @@ type appender interface {
 // Recorder turns kernel events into audit records. It is used by one goroutine.
 type Recorder struct {
 	log      appender
+	mu       sync.RWMutex       // of policies: they may become known while events come
 	policies map[uint64]applied // by table id
 	exes     *names             // of executables
 	subjects *names
 	// Denied, if set, is called for each denial and would-denial.
 	Denied func(*audit.Decision)
+	// Pod, if set, says whose a cgroup is.
+	Pod func(cgroup uint64) audit.Pod
 
 	seen map[uint32]*sequence        // kernel sequence numbers that came, by CPU
 	lost map[uint32][]audit.SeqRange // came, but the log's queue was full
@@ -64,7 +68,9 @@ func NewRecorder(log appender) *Recorder {
 func (r *Recorder) know(name string, t *policy.Tables) applied {
 	r.strict = r.strict || t.AuditLossDeny
 	a := applied{tables: t, ref: audit.Policy{Name: name, SourceHash: t.SourceHash, TableHash: t.Hash}}
+	r.mu.Lock()
 	r.policies[t.ID] = a
+	r.mu.Unlock()
 	return a
 }
 
@@ -248,7 +254,12 @@ var builtinRules = map[uint16]string{4: "builtin/no-policy"}
 
 // rule fills the decision's rule and policy.
 func (r *Recorder) rule(table uint64, n uint16, d *audit.Decision) policy.RuleInfo {
+	r.mu.RLock()
 	a, ok := r.policies[table]
+	r.mu.RUnlock()
+	if r.Pod != nil {
+		d.Pod = r.Pod(d.CgroupID)
+	}
 	if !ok || int(n) >= len(a.tables.Rules) {
 		d.Rule = builtinRules[n]
 		if d.Rule == "" {

@@ -198,19 +198,19 @@ func (s *supervisor) continueLog(ctx context.Context) (unnamed, err error) {
 }
 
 // endLoad records what is left of a load that enforces no more.
-func (s *supervisor) endLoad(ctx context.Context, prev *loader.Previous, start audit.AgentStart) error {
+func (r *recording) endLoad(ctx context.Context, prev *loader.Previous, start audit.AgentStart) error {
 	var err error
 	if start.LoadID, err = prev.LoadID(); err != nil {
 		return err
 	}
-	old := s.recording
+	old := *r
 	stats, err := prev.Stats()
 	if err != nil {
 		return err
 	}
 	// An agent that was killed here may have written them.
-	known := newCountedBalance(s.log.Found())
-	written := s.log.Found().LoadID == start.LoadID && known.beyond(stats) == 0
+	known := newCountedBalance(r.log.Found())
+	written := r.log.Found().LoadID == start.LoadID && known.beyond(stats) == 0
 	old.kernel = &lastWords{prev, written}
 	if err := old.adopt(&start); err != nil {
 		return err
@@ -218,13 +218,13 @@ func (s *supervisor) endLoad(ctx context.Context, prev *loader.Previous, start a
 	if stats, err = old.balance(ctx); err != nil {
 		return err
 	}
-	if err := s.log.Append(&audit.Heartbeat{CPUs: auditCounters(stats), Final: true}); err != nil {
+	if err := r.log.Append(&audit.Heartbeat{CPUs: auditCounters(stats), Final: true}); err != nil {
 		return fmt.Errorf("append heartbeat: %w", err)
 	}
-	if err := s.log.Flush(ctx); err != nil {
+	if err := r.log.Flush(ctx); err != nil {
 		return fmt.Errorf("write audit log: %w", err)
 	}
-	s.rec.nextLoad()
+	r.rec.nextLoad()
 	return prev.Close()
 }
 

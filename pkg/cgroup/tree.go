@@ -69,6 +69,37 @@ func (t Tree) check() error {
 	return nil
 }
 
+// Below lists the numbers of the cgroups below a directory, those above first.
+func Below(dir string) ([]uint64, error) {
+	es, err := os.ReadDir(dir)
+	if gone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list cgroups: %w", err)
+	}
+	var out []uint64
+	for _, e := range es {
+		if !e.IsDir() {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		id, err := (&Group{Dir: path}).ID()
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return out, err
+		}
+		more, err := Below(path)
+		out = append(append(out, id), more...)
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
 // sameUID compares UIDs of which one was read from a slice's name: those of
 // static pods may hold underscores that stood for themselves.
 func sameUID(a, b string) bool {

@@ -186,7 +186,7 @@ func (c *Cluster) desired(ctx context.Context) (*Desired, []Notice) {
 		c.policies.latest[r] = c.w.text(r, policy.ManifestKey)
 	}
 
-	out := &Desired{Settings: c.settings, Floor: c.floor, Remembered: !synced, Problems: slices.Clone(c.problems)}
+	out := &Desired{Settings: c.settings, Floor: c.floor, DenyAll: c.policies.denyAll, Remembered: !synced, Problems: slices.Clone(c.problems)}
 	next := newRemembered()
 	next.Floor, next.Settings, next.Answered = c.memory.Floor, c.memory.Settings, c.memory.Answered
 	// Before the first answer ever nobody knows what the operator wants.

@@ -6,8 +6,10 @@ import "github.com/authensor/safeclaw-node-agent/pkg/policy"
 // was handed over.
 type Desired struct {
 	Settings *Settings
-	Floor    *Source     // the floor in force, or nil
-	Pods     []PodPolicy // of this node, gated or not, by CgroupUID
+	Floor    *Source // the floor in force, or nil
+	// DenyAll lets through what the baseline and the floor do.
+	DenyAll *policy.Tables
+	Pods    []PodPolicy // of this node, gated or not, by CgroupUID
 	// Remembered says that the API server has not been heard of yet: this is what
 	// the state directory remembers, and pods that are not in it are unknown.
 	Remembered bool
