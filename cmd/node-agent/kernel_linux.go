@@ -12,7 +12,7 @@ import (
 
 // kernelCommands are those that need the kernel side, and so Linux.
 func kernelCommands() []*cobra.Command {
-	return append(hiddenCommands(), runCommand(), resumeCommand(), statusCommand(), uninstallCommand(), disableCommand(), enableCommand(), doctorCommand())
+	return append(hiddenCommands(), runCommand(), resumeCommand(), statusCommand(), uninstallCommand(), disableCommand(), enableCommand(), doctorCommand(), daemonCommand())
 }
 
 // reportUnsupported prints err if it says that this machine cannot enforce.

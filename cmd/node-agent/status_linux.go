@@ -126,6 +126,12 @@ func policyName(b agent.BindingStatus) string {
 
 // nextStep says what to do about a run.
 func nextStep(r agent.RunStatus) string {
+	if r.Daemon {
+		if r.State == agent.RunUnattended || r.State == agent.RunEnded {
+			return "what the node's daemon has put in force is, but nobody records: see its pod; if it shall go: node-agent uninstall --force " + r.Name
+		}
+		return ""
+	}
 	switch r.State {
 	case agent.RunUnattended:
 		return "enforced, but nobody records: node-agent resume --detach " + r.Name

@@ -43,6 +43,8 @@ type RunStatus struct {
 	Log        string          `json:"log,omitempty"`
 	Output     string          `json:"output,omitempty"`
 	Problems   []string        `json:"problems,omitempty"`
+	// Daemon says that this is no run but what gates the node's pods.
+	Daemon bool `json:"daemon,omitempty"`
 
 	instance bool // a detached run
 }
@@ -114,7 +116,7 @@ func Status(p Places) ([]RunStatus, error) {
 		}
 		s := found[name]
 		if s == nil || !isRun {
-			s = &RunStatus{Name: name, instance: isRun}
+			s = &RunStatus{Name: name, instance: isRun, Daemon: in.Name == nodeInstance}
 			found[name] = s
 		}
 		s.Pins, s.Generation, s.Key, s.Older = in.Dir, in.Generation, in.Key, in.Older
@@ -170,6 +172,9 @@ func (s *RunStatus) fill(p Places, paths map[uint64]string) {
 		}
 		s.Agent.PID, s.Agent.Alive, s.Agent.Seen = agentOf(p.Runs, s.Name)
 	}
+	if s.Daemon {
+		s.Agent.PID, s.Agent.Alive, s.Agent.Seen = agentOf(filepath.Dir(p.Runs), nodeInstance)
+	}
 	if s.Pins == "" || s.Generation == 0 {
 		s.State = RunGone
 		if s.Agent.Alive {
@@ -199,7 +204,7 @@ func (s *RunStatus) fill(p Places, paths map[uint64]string) {
 	switch {
 	case s.Agent.Alive:
 		s.State = RunEnforced
-	case len(in.Bindings) == 0:
+	case len(in.Bindings) == 0 && !s.Daemon:
 		s.State = RunIncomplete
 	case s.Tasks == 0 && !s.populated(in):
 		s.State = RunEnded

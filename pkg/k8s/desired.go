@@ -72,4 +72,5 @@ const (
 	ReasonLabelIgnored = "SafeClawLabelIgnored"
 	ReasonContainer    = "SafeClawContainerUnknown"
 	ReasonExempt       = "SafeClawExemptionRefused"
+	ReasonDenied       = "SafeClawDenied"
 )

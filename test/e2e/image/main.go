@@ -39,7 +39,7 @@ func run(args []string) error {
 	}
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH, "os": "linux",
-		"config": map[string]any{"Cmd": args[2:split], "Env": []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}},
+		"config": map[string]any{"Entrypoint": args[2:3], "Cmd": args[3:split], "Env": []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}},
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + digest(blob)}},
 	})
 	if err != nil {
