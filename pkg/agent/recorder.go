@@ -27,7 +27,7 @@ type appender interface {
 // Recorder turns kernel events into audit records. It is used by one goroutine.
 type Recorder struct {
 	log      appender
-	mu       sync.RWMutex       // of policies: they may become known while events come
+	mu       sync.RWMutex       // of policies and strict: policies may become known while events come
 	policies map[uint64]applied // by table id
 	exes     *names             // of executables
 	subjects *names
@@ -66,9 +66,9 @@ func NewRecorder(log appender) *Recorder {
 
 // know makes a policy's names known.
 func (r *Recorder) know(name string, t *policy.Tables) applied {
-	r.strict = r.strict || t.AuditLossDeny
 	a := applied{tables: t, ref: audit.Policy{Name: name, SourceHash: t.SourceHash, TableHash: t.Hash}}
 	r.mu.Lock()
+	r.strict = r.strict || t.AuditLossDeny
 	r.policies[t.ID] = a
 	r.mu.Unlock()
 	return a
@@ -191,7 +191,10 @@ func (r *Recorder) put(e *loader.Event, rec audit.Record) error {
 	if err != nil {
 		return fmt.Errorf("append decision: %w", err)
 	}
-	if r.strict && r.log.Crowded() {
+	r.mu.RLock()
+	strict := r.strict
+	r.mu.RUnlock()
+	if strict && r.log.Crowded() {
 		return errCrowded
 	}
 	return nil
