@@ -58,7 +58,7 @@ func podOf(name, labels, selector string) string {
 func TestAdmission(t *testing.T) {
 	needAPI(t)
 	kubectl(t, "create", "namespace", "tenant")
-	t.Cleanup(func() { kubectl(t, "delete", "namespace", "tenant", "--wait=false") })
+	t.Cleanup(func() { kubectl(t, "delete", "namespace", "tenant", "--ignore-not-found", "--wait=false") })
 	for user, role := range map[string]string{"editor": "edit", "owner": "admin"} {
 		kubectl(t, "-n", "tenant", "create", "rolebinding", user, "--clusterrole="+role, "--user="+user)
 	}
@@ -139,4 +139,5 @@ func TestAdmission(t *testing.T) {
 	}
 	// Who removes the namespace removes its policies.
 	kubectl(t, "delete", "pods", "--all", "-n", "tenant", "--force", "--grace-period=0")
+	kubectl(t, "delete", "namespace", "tenant", "--timeout=5m")
 }
