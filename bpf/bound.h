@@ -32,18 +32,16 @@ static __always_inline u32 changes_of(u32 *changes)
 	return *(volatile u32 *)changes;
 }
 
-/* Copies the names of an address that count now to the slot: how many. */
-static __noinline u32 bound_names(struct scratch *s, u64 cgroup, u64 a, u64 b)
+/* Copies the names of an address that count at a time (boot ns) to the slot: how many. */
+static __noinline u32 bound_names(struct scratch *s, u64 cgroup, u64 a, u64 b, u64 now)
 {
 	struct learned_key k = {.cgroup = cgroup, .set = (address_hash(a, b) >> 40) % BOUND_SETS};
 	struct bound_set *set = bpf_map_lookup_elem(&bound, &k);
-	u64 now;
 	u32 seen;
 
 	s->names_found = 0;
 	if (!set)
 		return 0;
-	now = bpf_ktime_get_boot_ns();
 	for (int tries = 0; tries < BOUND_RETRIES; tries++) {
 		seen = changes_of(&set->changes);
 		barrier();

@@ -100,7 +100,7 @@ static __noinline int reverse_allowed(struct act *x)
 
 	if (!reverse_address(s))
 		return 0;
-	if (bound_names(s, x->task->cgroup, a[0], a[1]))
+	if (bound_names(s, x->task->cgroup, a[0], a[1], bpf_ktime_get_boot_ns()))
 		return 1;
 	write_subject(s, CLASS_ROOT, a, IPPROTO_TCP, 0);
 	if (match(x->t, s, PATH_END - ADDR_SUBJECT, KIND_ADDR, &x->d->found))

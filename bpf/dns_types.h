@@ -117,6 +117,15 @@ struct dns_socket {
 	struct dns_asked asked[DNS_ASKED_SETS * DNS_ASKED_WAYS];
 };
 
+/* connected: socket -> who connected it, kept under `connections: cut`. */
+struct connected {
+	u64 cgroup;
+	u64 exe_table;
+	u32 slot;
+	u16 exe_class;
+	u16 reserved;
+};
+
 /* The verifier knows it by its name: in front of what it guards. */
 struct bpf_spin_lock {
 	u32 val;

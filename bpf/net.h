@@ -251,6 +251,21 @@ static __always_inline void judge_other_server(struct act *x)
 		builtin(x, RULE_RESOLVER, 0);
 }
 
+/* Who connects, for the day when the policy allows it no longer: cut.h. */
+static __always_inline void keep_connected(struct act *x, struct sock *sk)
+{
+	struct connected *c = bpf_sk_storage_get(&connected, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!c) {
+		builtin(x, RULE_INTERNAL, 0);
+		return;
+	}
+	c->cgroup = x->task->cgroup;
+	c->slot = x->task->slot;
+	c->exe_table = x->task->exe_table;
+	c->exe_class = x->task->exe_class;
+}
+
 static __noinline int is_resolver(struct act *x, struct peer *p)
 {
 	struct dns_resolver r = {.cgroup = x->task->cgroup};
@@ -267,7 +282,7 @@ static __always_inline int asks_route_there(struct act *x, struct sock *sk)
 
 	if (!is_udp(sk) || p->hook != HOOK_SOCKET_CONNECT || !tables_known(x->t) || (x->t->flags & TABLE_OBSERVE))
 		return 0;
-	if (!bound_names(x->s, x->task->cgroup, p->address[0], p->address[1]))
+	if (!bound_names(x->s, x->task->cgroup, p->address[0], p->address[1], bpf_ktime_get_boot_ns()))
 		return 0;
 	x->s->names_found = 0;
 	return bpf_sk_storage_get(&route_sockets, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE) != NULL;
@@ -290,7 +305,7 @@ static __always_inline int judge_peer(struct act *x, struct sock *sk)
 		return 0;
 	}
 	if (!dns)
-		bound_names(x->s, x->task->cgroup, p->address[0], p->address[1]);
+		bound_names(x->s, x->task->cgroup, p->address[0], p->address[1], bpf_ktime_get_boot_ns());
 	if (judge_names(x, sk))
 		return 1;
 	if (dns) {
@@ -303,6 +318,8 @@ static __always_inline int judge_peer(struct act *x, struct sock *sk)
 		if (rule)
 			builtin(x, rule, 0);
 	}
+	if (x->d->o.allow && unlikely(x->t->flags & TABLE_CUT))
+		keep_connected(x, sk);
 	record_name(x);
 	return 0;
 }

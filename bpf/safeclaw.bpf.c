@@ -31,6 +31,7 @@
  * No hook looks at an earlier program's verdict: the trampoline ends the chain
  * at the first non-zero return, so a denial cannot be turned into an allowance.
  */
+#include "cut.h"
 #include "exec.h"
 #include "handover.h"
 #include "hooks_builtin.h"

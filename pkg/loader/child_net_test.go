@@ -58,8 +58,8 @@ func (h *hammer) netAct(w []string) string {
 		return end(err)
 	}
 	switch w[0] {
-	case "udp": // keeps it open
-		if err := unix.Connect(fd, sa); err != nil {
+	case "connected": // keeps it open
+		if err := unix.Connect(fd, sa); err != nil && err != unix.EINPROGRESS {
 			return end(err)
 		}
 		return strconv.Itoa(fd)

@@ -84,7 +84,7 @@ func (h *hammer) do(w []string) string {
 		return fd(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	case "connect-by": // FD PORT
 		return end(unix.Connect(num(1), &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: num(2)}))
-	case "resolve", "route", "dial", "send", "send-on", "fastopen", "burst", "udp":
+	case "resolve", "route", "dial", "send", "send-on", "fastopen", "burst", "connected":
 		return h.netAct(w)
 	case "path": // PATH: keeps it open, O_PATH
 		return fd(unix.Open(arg(1), unix.O_PATH|unix.O_CLOEXEC, 0))

@@ -20,6 +20,7 @@ const (
 	dnsReaderMapBindings      = "bindings"
 	dnsReaderMapBound         = "bound"
 	dnsReaderMapCommands      = "commands"
+	dnsReaderMapConnected     = "connected"
 	dnsReaderMapControl       = "control"
 	dnsReaderMapCounted       = "counted"
 	dnsReaderMapDisabled      = "disabled"
@@ -101,6 +102,7 @@ type dnsReaderMapSpecs struct {
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Connected     *ebpf.MapSpec `ebpf:"connected"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
@@ -156,6 +158,7 @@ type dnsReaderMaps struct {
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Connected     *ebpf.Map `ebpf:"connected"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
@@ -185,6 +188,7 @@ func (m *dnsReaderMaps) Close() error {
 		m.Bindings,
 		m.Bound,
 		m.Commands,
+		m.Connected,
 		m.Control,
 		m.Counted,
 		m.Disabled,

@@ -267,6 +267,7 @@ func testPrograms(t *testing.T, obj object, spec *ebpf.CollectionSpec) {
 	iterators := map[string]bool{
 		safeclawProgArmExisting: true, safeclawProgListArmed: true, safeclawProgFindHostRoot: true, safeclawProgFindGuarded: true,
 		safeclawProgExportArmed: true, safeclawProgImportArmed: true, safeclawProgDisarm: true,
+		safeclawProgCutTcp: true, safeclawProgCutUdp: true,
 		safeclawProgDnsEgress: true, safeclawProgDnsIngress: true, // attached to cgroups: namePrograms
 	}
 	types := map[string]ebpf.ProgramType{}

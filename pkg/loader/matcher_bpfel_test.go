@@ -144,6 +144,15 @@ type matcherCommand struct {
 	Path      [4096]uint8
 }
 
+type matcherConnected struct {
+	_        structs.HostLayout
+	Cgroup   uint64
+	ExeTable uint64
+	Slot     uint32
+	ExeClass uint16
+	Reserved uint16
+}
+
 type matcherControl struct {
 	_     structs.HostLayout
 	Beat  uint64
@@ -460,6 +469,7 @@ const (
 	matcherMapBindings      = "bindings"
 	matcherMapBound         = "bound"
 	matcherMapCommands      = "commands"
+	matcherMapConnected     = "connected"
 	matcherMapControl       = "control"
 	matcherMapCounted       = "counted"
 	matcherMapDisabled      = "disabled"
@@ -539,6 +549,7 @@ type matcherMapSpecs struct {
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Connected     *ebpf.MapSpec `ebpf:"connected"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
@@ -594,6 +605,7 @@ type matcherMaps struct {
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Connected     *ebpf.Map `ebpf:"connected"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
@@ -623,6 +635,7 @@ func (m *matcherMaps) Close() error {
 		m.Bindings,
 		m.Bound,
 		m.Commands,
+		m.Connected,
 		m.Control,
 		m.Counted,
 		m.Disabled,

@@ -9,7 +9,10 @@ import (
 )
 
 // enforced are the needs of tables that the BPF programs meet.
-var enforced = []string{"exe", "command", "dns"}
+var enforced = []string{"exe", "command", "dns", needCut}
+
+// needCut is the need that not every kernel meets: see Gate.enforceable.
+const needCut = "connections: cut"
 
 // relaxed are the relaxations that the BPF programs know: one of what they do
 // not deny would say something that is not so.
@@ -41,6 +44,18 @@ func Enforceable(t *policy.Tables) error {
 	}
 	if len(unknown) > 0 {
 		return &NotEnforcedError{Needs: unknown}
+	}
+	return nil
+}
+
+// enforceable says what this kernel cannot enforce of tables.
+func (g *Gate) enforceable(t *policy.Tables) error {
+	if err := Enforceable(t); err != nil {
+		return err
+	}
+	if slices.Contains(t.Needs, needCut) && g.variant == VariantPlain {
+		return &UnsupportedError{What: "this kernel cannot end connections, which the policy wants (connections: cut)",
+			Do: "use a kernel from 6.10 on, or connections: keep", Err: &NotEnforcedError{Needs: []string{needCut}}}
 	}
 	return nil
 }

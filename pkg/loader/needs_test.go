@@ -12,7 +12,7 @@ func TestRefusesWhatIsNotEnforced(t *testing.T) {
 	cases := map[string][]string{
 		"version: 1\nbuiltin: {ptrace: allow, block_devices: allow}\n": nil,
 		"version: 1\n": nil,
-		"version: 1\nbuiltin: {ptrace: allow}\ndns: {tcp: allow}\nconnections: cut\n":                           {"connections: cut"},
+		"version: 1\nbuiltin: {ptrace: allow}\ndns: {tcp: allow}\nconnections: cut\n":                           nil,
 		"version: 1\nrules: [{action: file.read, exe: /usr/bin/x, decision: allow}]\n":                          nil,
 		"version: 1\nrules: [{action: process.exec, command: {startsWith: go}, decision: allow}]\n":             nil,
 		"version: 1\ndns: {tcp: allow}\nrules: [{action: file.read, exe: /usr/bin/x, decision: allow}]\n":       nil,

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -158,7 +159,7 @@ func TestNetworkByName(t *testing.T) {
 
 	// A route is asked for, nothing is sent.
 	for _, port := range []int{443, 0, 9, 65535} {
-		fd := c.ask("udp udp 10.1.0.1:%d", port)
+		fd := c.ask("connected udp 10.1.0.1:%d", port)
 		if fd != "EACCES" && fd != "EPERM" && !strings.HasPrefix(fd, "E") {
 			c.want("EACCES", "send-on %s", fd)
 		}
@@ -219,6 +220,93 @@ func TestNetworkByName(t *testing.T) {
 	}
 	c.want("EACCES", "dial tcp 10.1.0.2:8443")
 	passed(t, c, "dial tcp 10.1.0.1:443")
+}
+
+// TestNamesOutliveAgent: names are resolved and judged while no agent lives, and
+// what was learned is known to the one that comes, and to another build's programs.
+func TestNamesOutliveAgent(t *testing.T) {
+	dir := pinDir(t)
+	z := startZone(t, resolverAt.String())
+	z.addr["api.test"] = []string{"10.1.0.1"}
+	z.addr["wide.test"] = []string{"10.1.0.2"}
+	g := agent(t, Options{PinDir: dir})
+	tb := compile(t, networkPolicy)
+	slot, err := g.InstallPolicy(tb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gr := newGroup(t, cgroupRoot)
+	err = errors.Join(g.ReadNames(gr.dir), g.SetNetwork(gr.id, Network{Resolvers: []netip.Addr{resolverAt.Addr()}}), g.Bind(gr.id, BindAny|BindNames, slot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, at := startChild(t, gr), resolverAt.String()
+	c.want("10.1.0.1", "resolve %s api.test 1", at)
+	closeGate(t, g)
+
+	// Nobody is there.
+	passed(t, c, "dial tcp 10.1.0.1:443")
+	c.want("EACCES", "dial tcp 10.1.0.2:443")
+	c.want("10.1.0.2", "resolve %s wide.test 1", at)
+	c.want("EPERM", "resolve %s evil.test 1", at)
+	passed(t, c, "dial tcp 10.1.0.2:443")
+
+	for _, build := range []string{"", "another"} {
+		g = agent(t, Options{PinDir: dir, Build: build})
+		if want := map[string]Start{"": StartAdopted, "another": StartUpgraded}[build]; g.How() != want {
+			t.Fatalf("build %q: %v", build, g.How())
+		}
+		passed(t, c, "dial tcp 10.1.0.1:443")
+		passed(t, c, "dial tcp 10.1.0.2:443")
+		c.want("EACCES", "dial tcp 10.1.0.3:443")
+		c.want("EPERM", "resolve %s evil.test 1", at)
+		c.want("10.1.0.1", "resolve %s api.test 1", at)
+		closeGate(t, g)
+	}
+}
+
+// TestCut: connections that a policy allows no longer end, if it says so.
+func TestCut(t *testing.T) {
+	g := sharedGate(t)
+	in, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	const src = "version: 1\nconnections: cut\nrules:\n  - {action: 'file.*', path: '/**', decision: allow}\n"
+	open := src + "  - {action: network.request, cidr: 127.0.0.0/8, decision: allow}\n"
+	if g.Variant() == VariantPlain {
+		if _, err := g.InstallPolicy(compile(t, open)); !errors.Is(err, ErrNotSupported) {
+			t.Fatalf("a kernel without bpf_sock_destroy: %v", err)
+		}
+		t.Log("kernel lacks: bpf_sock_destroy beside the other functions; such a policy is refused")
+		return
+	}
+	slot, _ := install(t, g, open)
+	gr := newGroup(t, cgroupRoot)
+	bind(t, g, gr, BindAny, slot)
+	c := startChild(t, gr)
+	tcp := c.number("connected tcp %s", in.Addr())
+	udp := c.number("connected udp %s", in.Addr())
+	peer, err := in.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	c.want("ok", "send-on %d", tcp)
+	if err := g.ReplacePolicy(slot, compile(t, open+"  - {action: file.read, path: /nothing, decision: deny}\n")); err != nil {
+		t.Fatal(err)
+	}
+	c.want("ok", "send-on %d", tcp) // still allowed
+	if err := g.ReplacePolicy(slot, compile(t, src)); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.ask("send-on %d", tcp); got != "ECONNABORTED" && got != "EPIPE" {
+		t.Errorf("a send on the connection: %s", got)
+	}
+	if got := c.ask("send-on %d", udp); got == "ok" {
+		t.Error("a UDP socket goes on sending")
+	}
 }
 
 // TestConnectAtOnce connects at the instant of the answer.

@@ -20,6 +20,7 @@ const (
 	plainMapBindings                 = "bindings"
 	plainMapBound                    = "bound"
 	plainMapCommands                 = "commands"
+	plainMapConnected                = "connected"
 	plainMapControl                  = "control"
 	plainMapCounted                  = "counted"
 	plainMapDisabled                 = "disabled"
@@ -343,6 +344,7 @@ type plainMapSpecs struct {
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Connected     *ebpf.MapSpec `ebpf:"connected"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
@@ -416,6 +418,7 @@ type plainMaps struct {
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Connected     *ebpf.Map `ebpf:"connected"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
@@ -449,6 +452,7 @@ func (m *plainMaps) Close() error {
 		m.Bindings,
 		m.Bound,
 		m.Commands,
+		m.Connected,
 		m.Control,
 		m.Counted,
 		m.Disabled,

@@ -20,6 +20,7 @@ const (
 	plainDNSReaderMapBindings      = "bindings"
 	plainDNSReaderMapBound         = "bound"
 	plainDNSReaderMapCommands      = "commands"
+	plainDNSReaderMapConnected     = "connected"
 	plainDNSReaderMapControl       = "control"
 	plainDNSReaderMapCounted       = "counted"
 	plainDNSReaderMapDisabled      = "disabled"
@@ -102,6 +103,7 @@ type plainDNSReaderMapSpecs struct {
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Connected     *ebpf.MapSpec `ebpf:"connected"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
@@ -158,6 +160,7 @@ type plainDNSReaderMaps struct {
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Connected     *ebpf.Map `ebpf:"connected"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
@@ -188,6 +191,7 @@ func (m *plainDNSReaderMaps) Close() error {
 		m.Bindings,
 		m.Bound,
 		m.Commands,
+		m.Connected,
 		m.Control,
 		m.Counted,
 		m.Disabled,

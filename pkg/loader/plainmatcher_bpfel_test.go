@@ -20,6 +20,7 @@ const (
 	plainMatcherMapBindings      = "bindings"
 	plainMatcherMapBound         = "bound"
 	plainMatcherMapCommands      = "commands"
+	plainMatcherMapConnected     = "connected"
 	plainMatcherMapControl       = "control"
 	plainMatcherMapCounted       = "counted"
 	plainMatcherMapDisabled      = "disabled"
@@ -100,6 +101,7 @@ type plainMatcherMapSpecs struct {
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Connected     *ebpf.MapSpec `ebpf:"connected"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
@@ -156,6 +158,7 @@ type plainMatcherMaps struct {
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Connected     *ebpf.Map `ebpf:"connected"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
@@ -186,6 +189,7 @@ func (m *plainMatcherMaps) Close() error {
 		m.Bindings,
 		m.Bound,
 		m.Commands,
+		m.Connected,
 		m.Control,
 		m.Counted,
 		m.Disabled,

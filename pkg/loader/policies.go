@@ -70,7 +70,7 @@ const (
 // InstallPolicy puts a policy into a free slot and returns the slot's number.
 // Identical tables share no slot: the caller decides about sharing.
 func (g *Gate) InstallPolicy(t *policy.Tables) (uint32, error) {
-	if err := Enforceable(t); err != nil {
+	if err := g.enforceable(t); err != nil {
 		return 0, fmt.Errorf("install policy: %w", err)
 	}
 	g.mu.Lock()
@@ -108,7 +108,7 @@ func (g *Gate) InstallPolicy(t *policy.Tables) (uint32, error) {
 // ReplacePolicy swaps the tables of a slot. Every task sees the old or the new
 // policy whole; when the call returns the new one is in force.
 func (g *Gate) ReplacePolicy(n uint32, t *policy.Tables) error {
-	if err := Enforceable(t); err != nil {
+	if err := g.enforceable(t); err != nil {
 		return fmt.Errorf("replace policy: %w", err)
 	}
 	g.mu.Lock()
@@ -126,7 +126,7 @@ func (g *Gate) ReplacePolicy(n uint32, t *policy.Tables) error {
 		return errors.Join(err, g.clear(fresh.place))
 	}
 	g.slots[n] = fresh
-	return g.clear(old.place)
+	return errors.Join(g.clear(old.place), g.cut(n, t))
 }
 
 // write puts tables into a free place for them.

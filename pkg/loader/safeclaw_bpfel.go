@@ -157,6 +157,15 @@ type safeclawCommand struct {
 	Path      [4096]uint8
 }
 
+type safeclawConnected struct {
+	_        structs.HostLayout
+	Cgroup   uint64
+	ExeTable uint64
+	Slot     uint32
+	ExeClass uint16
+	Reserved uint16
+}
+
 type safeclawControl struct {
 	_     structs.HostLayout
 	Beat  uint64
@@ -746,6 +755,7 @@ const (
 	safeclawMapBindings                = "bindings"
 	safeclawMapBound                   = "bound"
 	safeclawMapCommands                = "commands"
+	safeclawMapConnected               = "connected"
 	safeclawMapControl                 = "control"
 	safeclawMapCounted                 = "counted"
 	safeclawMapDisabled                = "disabled"
@@ -772,6 +782,8 @@ const (
 	safeclawMapWords                   = "words"
 	safeclawProgArmExisting            = "arm_existing"
 	safeclawProgArmForked              = "arm_forked"
+	safeclawProgCutTcp                 = "cut_tcp"
+	safeclawProgCutUdp                 = "cut_udp"
 	safeclawProgDisarm                 = "disarm"
 	safeclawProgDnsEgress              = "dns_egress"
 	safeclawProgDnsIngress             = "dns_ingress"
@@ -884,6 +896,8 @@ const (
 	safeclawProgNoteMountStacked       = "note_mount_stacked"
 	safeclawVarAbi                     = "abi"
 	safeclawVarBindingsOverflowed      = "bindings_overflowed"
+	safeclawVarCutEnded                = "cut_ended"
+	safeclawVarCutSlot                 = "cut_slot"
 	safeclawVarGuardAbove              = "guard_above"
 	safeclawVarGuardAgent              = "guard_agent"
 	safeclawVarGuardAgentMntns         = "guard_agent_mntns"
@@ -944,6 +958,8 @@ type safeclawSpecs struct {
 type safeclawProgramSpecs struct {
 	ArmExisting            *ebpf.ProgramSpec `ebpf:"arm_existing"`
 	ArmForked              *ebpf.ProgramSpec `ebpf:"arm_forked"`
+	CutTcp                 *ebpf.ProgramSpec `ebpf:"cut_tcp"`
+	CutUdp                 *ebpf.ProgramSpec `ebpf:"cut_udp"`
 	Disarm                 *ebpf.ProgramSpec `ebpf:"disarm"`
 	DnsEgress              *ebpf.ProgramSpec `ebpf:"dns_egress"`
 	DnsIngress             *ebpf.ProgramSpec `ebpf:"dns_ingress"`
@@ -1064,6 +1080,7 @@ type safeclawMapSpecs struct {
 	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
 	Bound         *ebpf.MapSpec `ebpf:"bound"`
 	Commands      *ebpf.MapSpec `ebpf:"commands"`
+	Connected     *ebpf.MapSpec `ebpf:"connected"`
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counted       *ebpf.MapSpec `ebpf:"counted"`
 	Disabled      *ebpf.MapSpec `ebpf:"disabled"`
@@ -1096,6 +1113,8 @@ type safeclawMapSpecs struct {
 type safeclawVariableSpecs struct {
 	Abi                *ebpf.VariableSpec `ebpf:"abi"`
 	BindingsOverflowed *ebpf.VariableSpec `ebpf:"bindings_overflowed"`
+	CutEnded           *ebpf.VariableSpec `ebpf:"cut_ended"`
+	CutSlot            *ebpf.VariableSpec `ebpf:"cut_slot"`
 	GuardAbove         *ebpf.VariableSpec `ebpf:"guard_above"`
 	GuardAgent         *ebpf.VariableSpec `ebpf:"guard_agent"`
 	GuardAgentMntns    *ebpf.VariableSpec `ebpf:"guard_agent_mntns"`
@@ -1136,6 +1155,7 @@ type safeclawMaps struct {
 	Bindings      *ebpf.Map `ebpf:"bindings"`
 	Bound         *ebpf.Map `ebpf:"bound"`
 	Commands      *ebpf.Map `ebpf:"commands"`
+	Connected     *ebpf.Map `ebpf:"connected"`
 	Control       *ebpf.Map `ebpf:"control"`
 	Counted       *ebpf.Map `ebpf:"counted"`
 	Disabled      *ebpf.Map `ebpf:"disabled"`
@@ -1168,6 +1188,7 @@ func (m *safeclawMaps) Close() error {
 		m.Bindings,
 		m.Bound,
 		m.Commands,
+		m.Connected,
 		m.Control,
 		m.Counted,
 		m.Disabled,
@@ -1201,6 +1222,8 @@ func (m *safeclawMaps) Close() error {
 type safeclawVariables struct {
 	Abi                *ebpf.Variable `ebpf:"abi"`
 	BindingsOverflowed *ebpf.Variable `ebpf:"bindings_overflowed"`
+	CutEnded           *ebpf.Variable `ebpf:"cut_ended"`
+	CutSlot            *ebpf.Variable `ebpf:"cut_slot"`
 	GuardAbove         *ebpf.Variable `ebpf:"guard_above"`
 	GuardAgent         *ebpf.Variable `ebpf:"guard_agent"`
 	GuardAgentMntns    *ebpf.Variable `ebpf:"guard_agent_mntns"`
@@ -1223,6 +1246,8 @@ type safeclawVariables struct {
 type safeclawPrograms struct {
 	ArmExisting            *ebpf.Program `ebpf:"arm_existing"`
 	ArmForked              *ebpf.Program `ebpf:"arm_forked"`
+	CutTcp                 *ebpf.Program `ebpf:"cut_tcp"`
+	CutUdp                 *ebpf.Program `ebpf:"cut_udp"`
 	Disarm                 *ebpf.Program `ebpf:"disarm"`
 	DnsEgress              *ebpf.Program `ebpf:"dns_egress"`
 	DnsIngress             *ebpf.Program `ebpf:"dns_ingress"`
@@ -1339,6 +1364,8 @@ func (p *safeclawPrograms) Close() error {
 	return _SafeclawClose(
 		p.ArmExisting,
 		p.ArmForked,
+		p.CutTcp,
+		p.CutUdp,
 		p.Disarm,
 		p.DnsEgress,
 		p.DnsIngress,

@@ -52,6 +52,8 @@ func operation(name, arg string) (func(), error) {
 	p := uintptr(unsafe.Pointer(path))
 	cwd := unix.AT_FDCWD
 	switch name {
+	case "udp", "resolve", "connect-name":
+		return nameOperation(name, arg)
 	case "open":
 		return func() {
 			fd, _, no := syscall.RawSyscall6(unix.SYS_OPENAT, uintptr(cwd), p, unix.O_RDONLY, 0, 0, 0)
