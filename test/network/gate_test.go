@@ -52,7 +52,7 @@ func newPod(t *testing.T, rules string, resolvers ...string) *pod {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for _, err := range []error{p.gate.Unbind(st.Ino), p.gate.ForgetNetwork(st.Ino), os.Remove(p.dir)} {
+		for _, err := range []error{p.gate.Unbind(st.Ino), p.gate.Release(slot), p.gate.ForgetNetwork(st.Ino), os.Remove(p.dir)} {
 			if err != nil {
 				t.Error(err)
 			}
