@@ -68,8 +68,9 @@ func TestOverflow(t *testing.T) {
 	if before.Lost == 0 || before.LostShare != before.Lost {
 		t.Errorf("after allows only: %+v; want losses, all of them beyond the allows' share", before)
 	}
-	if _, denied := c.tally("many 100 %s", b); denied != 100 {
-		t.Errorf("%d of 100 denied", denied)
+	// Ten times what the ring holds.
+	if _, denied := c.tally("many 300 %s", b); denied != 300 {
+		t.Errorf("%d of 300 denied", denied)
 	}
 	stats, err := g.Stats()
 	if err != nil {
@@ -79,10 +80,10 @@ func TestOverflow(t *testing.T) {
 	if d := len(about(es, b)); d == 0 {
 		t.Error("no denial found room behind the allows")
 	} else {
-		t.Logf("%d allows and %d denials fit, of 100 each", len(about(es, a)), d)
+		t.Logf("%d allows of 100 and %d denials of 300 fit", len(about(es, a)), d)
 	}
 	after := totalSince(t, g, base)
-	if after.Lost <= before.Lost || after.LostShare != before.LostShare || after.Denied < 100 {
+	if after.Lost <= before.Lost || after.LostShare != before.LostShare || after.Denied < 300 {
 		t.Errorf("after denials: %+v, before: %+v", after, before)
 	}
 	balance(t, base, stats, es)

@@ -59,6 +59,8 @@ func act(w []string) int {
 		}
 	case "much":
 		return much()
+	case "storm":
+		return stormAct(w[1], w[2])
 	case "canary": // tries what is denied and what is allowed until a file is there
 		return canaryAct(w[1], w[2], w[3])
 	case "watch": // prints D when a file is denied from then on, A when it is allowed

@@ -144,7 +144,7 @@ type report struct {
 	Recoveries []struct {
 		Discarded uint64 `json:"discarded"`
 	} `json:"recoveries"`
-	Balance struct{ Declared, Unexplained uint64 } `json:"balance"`
+	Balance struct{ Seen, Declared, Unexplained, Open, Repeated uint64 } `json:"balance"`
 }
 
 func (p *place) verify(code int) report {
