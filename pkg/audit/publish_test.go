@@ -77,16 +77,3 @@ func TestCheckpointsAreShipped(t *testing.T) {
 		t.Errorf("exit %d, anchored %d of %d: %+v", r.ExitCode(), r.Anchored, r.LastSeq, r.Bad)
 	}
 }
-
-// A clock that is set is a record; one that goes on is none.
-func TestClockStep(t *testing.T) {
-	var got []*clockStep
-	w := clockWatch{step: func(r Record) { got = append(got, r.(*clockStep)) }}
-	second := int64(time.Second)
-	for _, s := range []stamp{{100 * second, 5 * second}, {101 * second, 6 * second}, {161 * second, 66 * second}, {40 * second, 67 * second}, {41 * second, 68 * second}} {
-		w.look(s)
-	}
-	if len(got) != 1 || got[0].Step != -122*second || got[0].Over != second {
-		t.Errorf("%+v", got)
-	}
-}
