@@ -54,6 +54,11 @@ static __noinline u32 bound_names(struct scratch *s, u64 cgroup, u64 a, u64 b, u
 
 				s->names[n & (NAMES_MOST - 1)] = w->name;
 				s->expires[n & (NAMES_MOST - 1)] = w->expires;
+				if (!n) {
+					s->before_tables = w->tables;
+					s->before_judged = w->judged;
+					s->before_verdict = w->verdict;
+				}
 				s->names_found = n + 1;
 			}
 		}
@@ -228,8 +233,11 @@ static long bind_address(u32 i, struct learning *l)
 	}
 	victim = FRESH(s->names_found) & (BOUND_WAYS - 1);
 	gone = set->way[victim].expires;
-	if (set->way[victim].name == l->name && set->way[victim].address[1] == address[1])
+	if (set->way[victim].name == l->name && set->way[victim].address[1] == address[1] &&
+	    set->way[victim].address[0] == address[0])
 		gone = 0;
+	else
+		set->way[victim].tables = 0;
 	set->way[victim].address[0] = address[0];
 	set->way[victim].address[1] = address[1];
 	set->way[victim].name = l->name;
@@ -239,6 +247,34 @@ static long bind_address(u32 i, struct learning *l)
 	bpf_spin_unlock(&set->lock);
 	if (gone > now)
 		count_stat(dns_evicted);
+	return 0;
+}
+
+/* Keeps the verdict on a connection with the name that allowed it. */
+static __noinline int keep_verdict(u64 cgroup, struct scratch *s, u64 tables, u64 judged, u64 verdict)
+{
+	u64 a = s->peer.address[0], b = s->peer.address[1], name = s->names[0];
+	struct learned_key k = {.cgroup = cgroup, .set = (address_hash(a, b) >> 40) % BOUND_SETS};
+	struct bound_set *set = bpf_map_lookup_elem(&bound, &k);
+
+	if (!set)
+		return 0;
+	bpf_spin_lock(&set->lock);
+	set->changes++;
+	barrier();
+	for (int i = 0; i < BOUND_WAYS; i++) {
+		struct bound_way *w = &set->way[i];
+
+		if (w->name == name && w->address[1] == b && w->address[0] == a) {
+			w->tables = tables;
+			w->judged = judged;
+			w->verdict = verdict;
+			break;
+		}
+	}
+	barrier();
+	set->changes++;
+	bpf_spin_unlock(&set->lock);
 	return 0;
 }
 

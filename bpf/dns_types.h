@@ -153,6 +153,10 @@ struct bound_way {
 	u64 address[2];
 	u64 name;    /* hash of the subject */
 	u64 expires; /* boot ns */
+	/* The last connection that was allowed by the name: */
+	u64 tables;  /* ... by these tables; 0: none */
+	u64 judged;  /* ... where to, and whose: judged_key() */
+	u64 verdict; /* ... rule, above it flags */
 };
 
 /* bound: addresses -> names. */

@@ -174,6 +174,33 @@ static __always_inline int route_port(u32 port)
 	return port == 0 || port == PORT_DISCARD || port == PORT_HIGHEST;
 }
 
+/* What a verdict on an address depends on beside tables and name. */
+static __always_inline u64 judged_key(struct act *x)
+{
+	return x->s->peer.port | (u64)(u8)x->s->proto << 16 | (u64)x->d->class << 24 | (u64)x->t->exe << 32;
+}
+
+/* 1: the same was allowed before, by these tables: the verdict is that one. */
+static __always_inline int judged_before(struct act *x)
+{
+	struct scratch *s = x->s;
+	u64 hash = settings.hash_key[0];
+
+	if (!tables_known(x->t) || s->before_tables != x->t->id || s->before_judged != judged_key(x))
+		return 0;
+	write_subject(s, x->d->class, s->peer.address, s->proto, s->peer.port);
+#pragma unroll
+	for (int i = 0; i < TABLE_BLOCK; i += 8)
+		hash = hash_word(hash, *(const u64 *)(s->buf + PATH_END - ADDR_SUBJECT + i));
+	x->d->o.hash = hash;
+	x->d->o.rule = s->before_verdict;
+	x->d->o.flags = s->before_verdict >> 16;
+	x->d->o.allow = 1;
+	x->d->o.cond = COND_NONE;
+	x->d->name = 0;
+	return 1;
+}
+
 /* The verdict by the first name that is allowed, or the last one. 1: it only asks for the route, and will not send. */
 static __noinline int judge_names(struct act *x, struct sock *sk)
 {
@@ -187,8 +214,15 @@ static __noinline int judge_names(struct act *x, struct sock *sk)
 	/* What the policy merely observes may be sent on. */
 	if (FRESH(s->route) && tables_known(x->t) && (x->t->flags & TABLE_OBSERVE))
 		s->route = 0;
+	if (FRESH(s->names_found) && judged_before(x))
+		return 0;
 	bpf_loop(2 * NAMES_MOST, judge_name_of, &ctx, 0);
-	if (!FRESH(s->route) || (x->d->o.allow && !FRESH(s->route_asked)))
+	if (x->d->o.allow && !FRESH(s->route_asked)) {
+		if (FRESH(s->names_found) && !x->d->name && x->d->o.cond == COND_NONE)
+			keep_verdict(x->task->cgroup, s, x->t->id, judged_key(x), x->d->o.rule | x->d->o.flags << 16);
+		return 0;
+	}
+	if (!FRESH(s->route))
 		return 0;
 	if (x->d->o.allow || (route_port(port) && FRESH(s->names_found))) {
 		mark = bpf_sk_storage_get(&route_sockets, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -197,38 +231,6 @@ static __noinline int judge_names(struct act *x, struct sock *sk)
 	}
 	write_subject(s, x->d->class, p->address, IPPROTO_UDP, p->port);
 	x->d->o = *(struct outcome *)s->refused_by;
-	return 0;
-}
-
-/* Puts the name and how it was learned behind the address, for the record. */
-static __noinline int record_name(struct act *x)
-{
-	struct scratch *s = x->s;
-	u32 i = x->d->name & (NAMES_MOST - 1), len, at;
-	u32 class = x->d->class, proto = s->buf[PATH_END - 3];
-	u8 *to;
-
-	if (i >= FRESH(s->names_found))
-		return 0;
-	len = name_text(s, x->task->cgroup, s->names[i]) & 0xff;
-	if (!len) {
-		write_subject(s, class, s->peer.address, proto, s->peer.port);
-		return 0;
-	}
-	s->learned.expires = s->expires[i];
-	at = PATH_END - len - sizeof(s->learned);
-	to = &s->buf[buf_at(at)];
-#pragma unroll
-	for (u32 k = 0; k < sizeof(s->learned) / 8; k++)
-		((volatile u64 *)to)[k] = ((u64 *)&s->learned)[k];
-	at -= ADDR_SUBJECT;
-	to = &s->buf[buf_at(at)];
-	to[0] = class;
-	*(volatile u64 *)(to + 1) = s->peer.address[0];
-	*(volatile u64 *)(to + 9) = s->peer.address[1];
-	to[17] = proto;
-	*(volatile u16 *)(to + 18) = s->peer.port;
-	x->d->pos = at;
 	return 0;
 }
 
@@ -320,7 +322,7 @@ static __always_inline int judge_peer(struct act *x, struct sock *sk)
 	}
 	if (x->d->o.allow && unlikely(x->t->flags & TABLE_CUT))
 		keep_connected(x, sk);
-	record_name(x);
+	x->d->named = FRESH(x->s->names_found) > 0;
 	return 0;
 }
 
@@ -341,7 +343,7 @@ static __noinline int gate_peer(struct armed_task *a, struct sock *sk, struct pe
 		if (judge_peer(&x, sk))
 			goto out;
 	}
-	ret = finish(&x);
+	ret = finish_address(&x);
 out:
 	scratch_release(x.s);
 	if (ret)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* An address as a subject of the policy: 20 bytes, class, address (IPv4 mapped), protocol, port. */
 #pragma once
-#include "record.h"
+#include "bound.h"
 
 #define ADDR_SUBJECT 20
 

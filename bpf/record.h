@@ -9,6 +9,7 @@
 #pragma once
 #include "command.h"
 #include "control.h"
+#include "net_subject.h"
 #include "task.h"
 
 /* What is being judged, and the verdict. In the slot: what is read from there the verifier takes as unknown, so that
@@ -29,6 +30,8 @@ struct deed {
 	u8 opens;    /* see struct request */
 	u8 ordinary;
 	u8 name; /* of the address: which of the slot's names decided */
+	u8 named;
+	u8 reserved[7];
 	union {
 		struct {
 			struct outcome o; /* the verdict */
@@ -40,6 +43,38 @@ struct deed {
 
 _Static_assert(sizeof(struct deed) <= sizeof(((struct scratch *)0)->deed), "the slot's room for a deed");
 _Static_assert(sizeof(struct tables) <= sizeof(((struct scratch *)0)->tables), "the slot's room for tables");
+
+/* Puts the name and how it was learned behind the address, for the record. */
+static __noinline int record_name(struct scratch *s, u64 cgroup, u32 i, struct deed *d)
+{
+	u32 len, at;
+	u32 class = d->class, proto = s->buf[PATH_END - 3];
+	u8 *to;
+
+	i &= NAMES_MOST - 1;
+	if (i >= FRESH(s->names_found))
+		return 0;
+	len = name_text(s, cgroup, s->names[i]) & 0xff;
+	if (!len) {
+		write_subject(s, class, s->peer.address, proto, s->peer.port);
+		return 0;
+	}
+	s->learned.expires = s->expires[i];
+	at = PATH_END - len - sizeof(s->learned);
+	to = &s->buf[buf_at(at)];
+#pragma unroll
+	for (u32 k = 0; k < sizeof(s->learned) / 8; k++)
+		((volatile u64 *)to)[k] = ((u64 *)&s->learned)[k];
+	at -= ADDR_SUBJECT;
+	to = &s->buf[buf_at(at)];
+	to[0] = class;
+	*(volatile u64 *)(to + 1) = s->peer.address[0];
+	*(volatile u64 *)(to + 9) = s->peer.address[1];
+	to[17] = proto;
+	*(volatile u16 *)(to + 18) = s->peer.port;
+	d->pos = at;
+	return 0;
+}
 
 /* One judged action. */
 struct act {
@@ -247,8 +282,7 @@ static __always_inline int relaxes(struct act *x, u32 bit)
 	return bit < RELAX_NEVER && (x->t->relaxed >> bit & 1);
 }
 
-/* Records the act and gives the hook's return value. */
-static __noinline int finish(struct act *x)
+static __always_inline int finish_as(struct act *x, u32 named)
 {
 	struct cpu_stats *st = cpu_stats();
 
@@ -267,6 +301,8 @@ static __noinline int finish(struct act *x)
 		__sync_fetch_and_add(&st->counted, 1);
 		return 0;
 	}
+	if (named && x->d->named)
+		record_name(x->s, x->task->cgroup, x->d->name, x->d);
 	if (emit(x) && (x->t->flags & TABLE_AUDIT_LOSS_DENY) && x->d->verdict != VERDICT_DENY &&
 	    !switched_off(x->task->cgroup)) {
 		/* Its number is taken: that it is missing is declared, and why it is denied the rule's count says. */
@@ -278,4 +314,16 @@ static __noinline int finish(struct act *x)
 	if (x->d->verdict == VERDICT_DENY)
 		return -EACCES;
 	return 0;
+}
+
+/* Records the act and gives the hook's return value. */
+static __noinline int finish(struct act *x)
+{
+	return finish_as(x, 0);
+}
+
+/* The same of an address. Its own: a program that may sleep may not look at names before 6.8. */
+static __noinline int finish_address(struct act *x)
+{
+	return finish_as(x, 1);
 }

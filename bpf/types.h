@@ -346,6 +346,9 @@ struct scratch {
 	u32 route_asked; /* ... so it is */
 	u32 proto;	 /* ... of the subject */
 	struct name_record learned;
+	u64 before_tables; /* the verdict that is kept with the first name: struct bound_way */
+	u64 before_judged;
+	u64 before_verdict;
 	struct peer peer;
 	u64 refused_by[3]; /* ... struct outcome without the route */
 	u8 buf[PATH_END + SCRATCH_PAD];

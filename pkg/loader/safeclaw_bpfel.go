@@ -132,6 +132,9 @@ type safeclawBoundSet struct {
 		Address [2]uint64
 		Name    uint64
 		Expires uint64
+		Tables  uint64
+		Judged  uint64
+		Verdict uint64
 	}
 }
 
@@ -656,7 +659,10 @@ type safeclawScratch struct {
 			Reserved [3]uint16
 		}
 	}
-	Peer struct {
+	BeforeTables  uint64
+	BeforeJudged  uint64
+	BeforeVerdict uint64
+	Peer          struct {
 		_       structs.HostLayout
 		Address [2]uint64
 		Port    uint16
