@@ -112,6 +112,25 @@ func (r *run) take(out string) {
 	r.agent, r.output = d.Supervisor, d.Output
 }
 
+// progress is said every ten deaths: many take their time.
+func (r *run) progress(n, of int) {
+	if n%10 != 0 {
+		return
+	}
+	size := int64(0)
+	files, err := filepath.Glob(r.log + "/*")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, f := range files {
+		if st, err := os.Stat(f); err == nil {
+			size += st.Size()
+		}
+	}
+	r.t.Logf("%d deaths of %d: an agent was back after %v, at most %v; the log has %d KiB",
+		n, of, (r.resumed / time.Duration(n)).Round(time.Millisecond), r.slow.Round(time.Millisecond), size>>10)
+}
+
 // sleep is up to a time, mostly short.
 func (r *run) sleep(most time.Duration) {
 	time.Sleep(time.Duration(float64(most) * r.rnd.Float64() * r.rnd.Float64()))
@@ -240,6 +259,7 @@ func TestKilledAgents(t *testing.T) {
 			r.halfResume()
 		}
 		r.resume()
+		r.progress(n+1, rounds)
 	}
 	r.over(rounds)
 }

@@ -80,6 +80,7 @@ func TestUpgradedAgents(t *testing.T) {
 			t.Fatalf("round %d: %s", n, how)
 		}
 		r.unexplained(0, 2)
+		r.progress(n+1, rounds)
 	}
 	r.over(rounds)
 }
