@@ -309,7 +309,7 @@ func (g *Gate) takeNames(old, part generation) error {
 	return g.copyNames(old)
 }
 
-// kernfsHandle is FILEID_KERNFS of include/linux/exportfs.h: a handle that is a cgroup's id.
+// kernfsHandle is the kernel's FILEID_KERNFS: a handle that is a cgroup's id.
 const kernfsHandle = 0xfe
 
 func openCgroup(id uint64) (*os.File, error) {

@@ -69,7 +69,9 @@ func (z *zone) answer(query []byte) []byte {
 	z.mu.Unlock()
 	if addrs == nil && strings.HasSuffix(name, ".many.test") {
 		var i int
-		fmt.Sscanf(name, "n%d.", &i)
+		if _, err := fmt.Sscanf(name, "n%d.", &i); err != nil {
+			return nil
+		}
 		addrs = []string{fmt.Sprintf("10.%d.%d.%d", 64+i>>16, i>>8&255, i&255)}
 	}
 	out := append(append([]byte(nil), query[:2]...), u16s(0x8180, 1, 0, 0, 0)...)
