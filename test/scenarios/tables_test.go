@@ -35,7 +35,8 @@ func TestTables(t *testing.T) {
 			}
 			for _, st := range s.steps {
 				k, ok := kinds[st.words[0]]
-				if !ok || s.observe || st.rule == "" {
+				// By whom names are asked for no table says: bpf/net.h.
+				if !ok || s.observe || st.rule == "" || st.rule == "builtin/resolver" {
 					continue
 				}
 				exe := tab.Classify(policy.KindExe, policy.PathSubject(s.host, "/usr/local/bin/"+actName))
