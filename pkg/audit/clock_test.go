@@ -14,7 +14,12 @@ type setMachine struct {
 	off time.Duration
 }
 
-func (m *setMachine) Now() time.Time { return m.fakeMachine.Now().Add(m.off) }
+func (m *setMachine) Now() time.Time {
+	m.mu.Lock()
+	off := m.off
+	m.mu.Unlock()
+	return m.fakeMachine.Now().Add(off)
+}
 
 // Whoever sets the clock is on the record, and moves no record.
 func TestClockStep(t *testing.T) {

@@ -108,8 +108,11 @@ func mustHold(t *testing.T, what string, m *memFS, durable uint64) {
 // steps, every n-th only unless the long tests run.
 func steps(t *testing.T, every int, f func(stop int) (reached bool)) {
 	t.Helper()
-	if long {
+	switch {
+	case long:
 		every = 1
+	case testing.Short(): // with the race detector
+		every *= 4
 	}
 	var mu sync.Mutex
 	last, over := 0, false
@@ -145,7 +148,10 @@ func TestEveryCallFailsOnce(t *testing.T) {
 	steps(t, 3, func(stop int) bool {
 		m := newMemFS(nil)
 		n, what := 0, ""
+		var mu sync.Mutex // the writer and the packer call
 		m.fail = func(op, name string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if n++; n-1 == stop {
 				what = op + " " + name
 				return errors.New("failed once")
@@ -156,6 +162,8 @@ func TestEveryCallFailsOnce(t *testing.T) {
 		var durable uint64
 		err := lead(t.Context(), o, machine, 1, lifeDenials, func(n uint64) { durable = n })
 		m.failing(nil)
+		mu.Lock()
+		defer mu.Unlock()
 		what = fmt.Sprintf("step %d, %s", stop, what)
 		if err == nil && durable != lifeDenials {
 			t.Errorf("%s: %d durable", what, durable)
@@ -172,7 +180,10 @@ func TestEveryCallFailsFromThereOn(t *testing.T) {
 		n, what := 0, ""
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
+		var mu sync.Mutex
 		m.fail = func(op, name string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if n++; n > stop {
 				if what == "" {
 					what = op + " " + name
@@ -186,6 +197,8 @@ func TestEveryCallFailsFromThereOn(t *testing.T) {
 		var durable uint64
 		_ = leadAndLeave(ctx, o, machine, func(n uint64) { durable = n })
 		m.failing(nil)
+		mu.Lock()
+		defer mu.Unlock()
 		mustHold(t, fmt.Sprintf("step %d, %s", stop, what), m, durable)
 		return what != ""
 	})
@@ -223,7 +236,7 @@ func TestCrashBeforeEveryCall(t *testing.T) {
 		var durable uint64
 		n, what := 0, ""
 		m.fail = func(op, name string) error {
-			if op == "sync" || op == "datasync" || op == "mkdir" || op == "lock" { // asked without the lock
+			if op == "sync" || op == "datasync" || op == "mkdir" || op == "lock" || op == "erase" { // asked without the lock
 				m.mu.Lock()
 				defer m.mu.Unlock()
 			}

@@ -308,7 +308,9 @@ func TestRefusedPolicyStays(t *testing.T) {
 	bind(t, g, gr, BindAny, n)
 	c := startChild(t, gr)
 	var refused *NotEnforcedError
-	if err := g.ReplacePolicy(n, compile(t, only(secret)+"dns: {tcp: allow}\n")); !errors.As(err, &refused) {
+	later := compile(t, only(secret))
+	later.Needs = append(later.Needs, "a part of the language of a later version")
+	if err := g.ReplacePolicy(n, later); !errors.As(err, &refused) {
 		t.Fatalf("a policy that cannot be enforced: %v", err)
 	}
 	c.want("ok", "open %s", ok)
