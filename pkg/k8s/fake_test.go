@@ -125,7 +125,7 @@ func start(t *testing.T, core corev1client.CoreV1Interface, o Options) *runner {
 // until waits for what is wanted of a pod, as describe has it; "" for a pod that is not there.
 func (r *runner) until(t *testing.T, name, want string) PodPolicy {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(2 * time.Minute)
 	for {
 		if r.last != nil {
 			if p, got := r.pod(name); got == want {
@@ -195,7 +195,7 @@ func allows(t *policy.Tables, path string) bool {
 // heard waits for a notice of a reason that contains a text.
 func (r *runner) heard(t *testing.T, name, reason, text string) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(2 * time.Minute)
 	for {
 		for _, s := range r.said {
 			if strings.HasPrefix(s, name+" "+reason+" ") && strings.Contains(s, text) {

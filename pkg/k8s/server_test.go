@@ -27,7 +27,7 @@ func needServer(t *testing.T) server {
 	t.Helper()
 	name := os.Getenv("SAFECLAW_KUBECONFIG")
 	if name == "" {
-		t.Skip("needs the API server that test/e2e/api makes")
+		t.Skip("long only: needs the API server that test/e2e/api makes")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", name)
 	if err != nil {

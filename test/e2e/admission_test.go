@@ -11,7 +11,7 @@ import (
 func needAPI(t *testing.T) {
 	t.Helper()
 	if os.Getenv("SAFECLAW_API") != "1" {
-		t.Skip("needs the API server that test/e2e/api makes")
+		t.Skip("long only: needs the API server that test/e2e/api makes")
 	}
 }
 

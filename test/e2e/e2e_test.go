@@ -18,7 +18,7 @@ const patience = 5 * time.Minute
 func needCluster(t *testing.T) {
 	t.Helper()
 	if os.Getenv("SAFECLAW_E2E") != "1" {
-		t.Skip("needs the cluster that test/e2e/run makes")
+		t.Skip("long only: needs the cluster that test/e2e/run makes")
 	}
 }
 
