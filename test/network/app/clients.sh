@@ -21,7 +21,7 @@ for r in $resolvers; do
   case $r in
     glibc) for n; do each sh -c 'getent ahosts "$0" > /tmp/found && sed -n "s/ *STREAM.*//p" /tmp/found | sort -u' "$n"; done ;;
     dig) for n; do each sh -c 'dig +search +short +tries=1 +timeout=2 "$0" A && dig +search +short +tries=1 +timeout=2 "$0" AAAA' "$n"; done ;;
-    curl) for n; do each curl -sS -o /dev/null --connect-timeout 5 -w '%{remote_ip}\n' "https://$n" | sed 's#https://##'; done ;;
+    curl) for n; do each curl -sS -o /dev/null --connect-timeout 60 -w '%{remote_ip}\n' "https://$n" | sed 's#https://##'; done ;;
     musl) /app/musl-lookup "$@" ;;
     go) /app/goclient lookup "$@" ;;
     python) /usr/bin/python3 /app/client.py lookup "$@" ;;
