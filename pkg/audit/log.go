@@ -231,8 +231,11 @@ func (l *Log) Flush(ctx context.Context) error {
 	}
 	w := waiter{l.appended, make(chan error, 1)}
 	l.waiters = append(l.waiters, w)
-	l.urgent = true
-	l.signal()
+	// What the committer has taken needs no hurry, and what is appended next none for it.
+	if len(l.pend.entries) > 0 {
+		l.urgent = true
+		l.signal()
+	}
 	l.mu.Unlock()
 	select {
 	case err := <-w.done:

@@ -102,8 +102,8 @@ func cut(n, head int) func(Log, map[string]Log) {
 }
 
 // Attacks are all of them. In the base "plain": 0 header, 1 birth, 2 commit, 3
-// start, 4 checkpoint, 5 commit, then three times two decisions, heartbeat,
-// checkpoint, commit (6 to 20), 21 stop, 22 checkpoint, 23 commit. The base
+// start, 4 checkpoint, 5 commit, then three times decision, heartbeat,
+// decision, checkpoint, commit (6 to 20), 21 stop, 22 checkpoint, 23 commit. The base
 // "rotated" has its seals at 11 and 26.
 func Attacks() []Attack {
 	all := slices.Concat(plainAttacks(), rewriteAttacks(), cutAttacks(), fileAttacks(), downgrades())
@@ -132,10 +132,10 @@ func plainAttacks() []Attack {
 		{"edited-commit", "A1", "plain", "the size in a commit changed", edit(replace(15, `"size":15`, `"size":14`)), tampered, "", "", 15},
 		{"edited-last", "A1", "plain", "the last record changed", edit(replace(23, `"mono":`, `"mono":1`)), tampered, "", "", 23},
 		{"edited-header", "A1", "rotated", "the id in a header changed", edit(replace(12, `"previous":"`, `"previous":"0`)), tampered, "", "", 12},
-		{"dropped", "A1", "plain", "a decision removed", edit(without(drop(12))), tampered, "", "", 12},
+		{"dropped", "A1", "plain", "a decision removed", edit(without(drop(11))), tampered, "", "", 11},
 		{"dropped-first", "A1", "plain", "the header removed", edit(without(drop(0))), tampered, "", "", 0},
 		{"doubled", "A1", "plain", "a decision written twice", edit(func(rs []Record) []Record { return slices.Insert(rs, 12, rs[11]) }), tampered, "", "", 12},
-		{"swapped", "A1", "plain", "two decisions change places", edit(func(rs []Record) []Record { rs[11], rs[12] = rs[12], rs[11]; return rs }), tampered, "", "", 11},
+		{"swapped", "A1", "plain", "two decisions change places", edit(func(rs []Record) []Record { rs[11], rs[13] = rs[13], rs[11]; return rs }), tampered, "", "", 11},
 		{"inserted", "A1", "plain", "a line that is no record", edit(func(rs []Record) []Record { return slices.Insert(rs, 12, Record{rs[0].Segment, []byte("{}")}) }), tampered, "", "", 12},
 		{"spliced", "A1", "plain", "a decision of another log in the place of one", func(l Log, o map[string]Log) {
 			rs := l.Records()

@@ -47,10 +47,13 @@ type Base struct {
 }
 
 // Write makes a log with the real writer: a start, decisions two to a commit,
-// which come three seconds apart, heartbeats with the kernel's counters, a stop.
+// which come three seconds apart, between them heartbeats with the kernel's
+// counters, a stop.
 func (b Base) Write(ctx context.Context, dir string) error {
 	c := &clock{boot: "5d4f6a0e-1111-4222-8333-444455556666"}
-	opts := audit.Options{Machine: c, Cluster: "vectors", Node: audit.Node{Name: "node-1", UID: "8b0b1c9e"}, SegmentBytes: b.Rotate, MaxBytes: b.Keep}
+	// Nothing is committed but with a record that cannot wait: where the commits are does
+	// not depend on how busy the machine is.
+	opts := audit.Options{Delay: time.Hour, Machine: c, Cluster: "vectors", Node: audit.Node{Name: "node-1", UID: "8b0b1c9e"}, SegmentBytes: b.Rotate, MaxBytes: b.Keep}
 	w := &writer{dir: dir, opts: opts, clock: c, gap: b.Gap}
 	if err := w.open(ctx); err != nil {
 		return err
@@ -91,7 +94,18 @@ func (w *writer) open(ctx context.Context) (err error) {
 	return w.log.Flush(ctx)
 }
 
+// decision writes one of the kernel's. The second of two is a denial, which is
+// committed at once: all that is to be in its commit is appended before it.
 func (w *writer) decision(ctx context.Context, n int, flush bool) error {
+	if flush {
+		if err := w.log.Append(&audit.Heartbeat{CPUs: w.counters()}); err != nil {
+			return err
+		}
+		w.clock.goOn(3 * time.Second)
+		if w.opts.MaxBytes > 0 {
+			w.clock.goOn(time.Minute) // retention looks once a minute
+		}
+	}
 	w.last++
 	if w.gap && n == 3 {
 		return nil
@@ -102,19 +116,12 @@ func (w *writer) decision(ctx context.Context, n int, flush bool) error {
 		Process: audit.Process{PID: 4711, TID: 4711, StartTime: 3_599_000_000_000, UID: 1000, Comm: []byte("cat"), Exe: []byte("/bin/cat")},
 		Policy:  audit.Policy{Name: "reference", SourceHash: audit.Hash{1}, TableHash: audit.Hash{2}},
 	}
-	if !flush { // the second of two has both written
+	if !flush {
 		d.Verdict = audit.WouldDeny
 		d.Errno = 0
 	}
 	if err := w.log.Append(d); err != nil || !flush {
 		return err
-	}
-	if err := w.log.Append(&audit.Heartbeat{CPUs: w.counters()}); err != nil {
-		return err
-	}
-	w.clock.goOn(3 * time.Second)
-	if w.opts.MaxBytes > 0 {
-		w.clock.goOn(time.Minute) // retention looks once a minute
 	}
 	return w.log.Flush(ctx)
 }
