@@ -36,7 +36,7 @@ baseline: none
 rules:
   - {id: shut, action: "file.*", path: "%[1]s/shut", decision: deny}
   - {id: by-exe, action: file.read, path: "%[1]s/mine", exe: "%[2]s", decision: allow}
-  - {id: dir, action: "file.*", path: {glob: ["%[1]s/open", "%[1]s/work/**", /bin/busybox]}, decision: allow}
+  - {id: dir, action: "file.*", path: {glob: ["%[1]s/open", "%[1]s/job/**", /bin/busybox]}, decision: allow}
   - {id: args, action: process.exec, command: busybox true yes, decision: allow}
 `
 
@@ -46,7 +46,7 @@ func canaryFiles(t *testing.T) (dir, src string) {
 	for _, name := range []string{"shut", "open", "mine"} {
 		file(t, dir, name)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "work"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "job"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir, fmt.Sprintf(canaryPolicy, dir, self(t))
@@ -54,7 +54,7 @@ func canaryFiles(t *testing.T) (dir, src string) {
 
 func (c *canary) start(dir string) string {
 	c.quit = make(chan struct{})
-	shut, work := dir+"/shut", dir+"/work"
+	shut, work := dir+"/shut", dir+"/job"
 	c.deny("open", func() error { return openClose(unix.AT_FDCWD, shut, unix.O_RDONLY) })
 	c.deny("open to write", func() error { return openClose(unix.AT_FDCWD, shut, unix.O_WRONLY) })
 	c.deny("truncate", func() error { return unix.Truncate(shut, 1) })

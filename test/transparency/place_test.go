@@ -34,12 +34,12 @@ func newPlace(t *testing.T, name string) *place {
 	dir := filepath.Join(disk, name)
 	p := &place{t: t, root: dir + "/merged", upper: dir + "/upper", policy: dir + "/policy.yaml", log: dir + "/log"}
 	p.out = p.upper + "/out"
-	for _, d := range []string{p.root, p.out, p.upper + "/work", dir + "/overlay"} {
+	for _, d := range []string{p.root, p.out, p.upper + "/job", dir + "/overlay"} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.CopyFS(p.upper+"/work", os.DirFS("work")); err != nil {
+	if err := os.CopyFS(p.upper+"/job", os.DirFS("work")); err != nil {
 		t.Fatal(err)
 	}
 	layers := fmt.Sprintf("lowerdir=%s/root,upperdir=%s,workdir=%s/overlay", disk, p.upper, dir)
@@ -55,7 +55,7 @@ func newPlace(t *testing.T, name string) *place {
 }
 
 // command is what runs in the container.
-func command(works []string) []string { return append([]string{"/bin/sh", "/work/run"}, works...) }
+func command(works []string) []string { return append([]string{"/bin/sh", "/job/run"}, works...) }
 
 // ungated runs the works in the container that node-agent builds, by its init
 // alone: no program of ours is in the kernel.

@@ -1,1 +1,1 @@
-exec python3 /work/files.py
+exec python3 /job/files.py
