@@ -49,6 +49,10 @@ type daemon struct {
 	cycle  *Reconciler
 	ledger *bookkeeper
 
+	resolving podNames  // of cycles alone
+	resolved  time.Time // when it was read
+	settings  *k8s.Settings
+
 	kick chan struct{}
 	mu   sync.Mutex
 	want *k8s.Desired
@@ -101,6 +105,7 @@ func (d *daemon) begin(ctx context.Context) error {
 	d.recording = recording{kernel: d.gate, log: log, rec: NewRecorder(log)}
 	d.ledger = newBookkeeper(d.rec)
 	d.cycle = NewReconciler(d.gate, d.ledger, cgroup.Below, d.o.Logger)
+	d.cycle.Names = d.names
 	d.rec.Pod, d.rec.Denied = d.podOf, d.denied
 	d.beat = d.alive
 	dirs := []string{pins, d.dir.dir, d.o.LogDir}
@@ -274,7 +279,8 @@ func (d *daemon) cycles(ctx context.Context) error {
 		if want == nil {
 			continue
 		}
-		err := errors.Join(d.cycle.Reserve(want), d.cycle.Reconcile(want, dirs), d.switchOff(want.Settings), d.ledger.settle())
+		d.settings = want.Settings
+		err := errors.Join(d.readNetwork(), d.cycle.Reserve(want), d.cycle.Reconcile(want, dirs), d.switchOff(want.Settings), d.ledger.settle())
 		bad := ""
 		if err != nil {
 			bad = err.Error()

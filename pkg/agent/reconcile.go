@@ -27,6 +27,10 @@ type gater interface {
 	Bindings() ([]loader.Binding, error)
 	Armed(cgroup uint64) ([]uint32, error)
 	ArmExisting() ([]uint32, error)
+	ReadNames(dir string) error
+	SetNetwork(cgroup uint64, n loader.Network) error
+	ForgetNetwork(cgroup uint64) error
+	Networks() ([]uint64, error)
 }
 
 // ledger is told what has changed, after it has.
@@ -47,10 +51,16 @@ type Reconciler struct {
 	ledger ledger
 	below  func(dir string) ([]uint64, error) // numbers of the cgroups below one
 	log    *slog.Logger
+	// Names, if set, says how a pod resolves names, and at which directory at or
+	// above a cgroup its queries are read. Without it no pod resolves any.
+	Names func(p *k8s.Pod, dir string) (n loader.Network, at string)
 
 	units map[unitKey]*unit
 	held  map[uint32]loader.HeldSlot // found in the kernel, and not claimed yet
 	last  *uint32                    // slot for those that got none
+	nets  map[uint64]loader.Network  // what was said of names, by cgroup
+	// forgotten says that what agents before this one left of names was looked at.
+	forgotten bool
 
 	mu    sync.Mutex       // PodOf is asked by who records
 	named map[uint64]owner // by cgroup
@@ -76,7 +86,7 @@ type owner struct {
 
 // NewReconciler makes one for a gate, which may have been in force before.
 func NewReconciler(g gater, l ledger, below func(dir string) ([]uint64, error), log *slog.Logger) *Reconciler {
-	r := &Reconciler{gate: g, ledger: l, below: below, log: log, units: map[unitKey]*unit{}, held: map[uint32]loader.HeldSlot{}, named: map[uint64]owner{}}
+	r := &Reconciler{gate: g, ledger: l, below: below, log: log, units: map[unitKey]*unit{}, held: map[uint32]loader.HeldSlot{}, named: map[uint64]owner{}, nets: map[uint64]loader.Network{}}
 	for _, h := range g.Held() {
 		r.held[h.Slot] = h
 	}
@@ -137,7 +147,7 @@ func (r *Reconciler) Reconcile(d *k8s.Desired, dirs []cgroup.Dir) error {
 	}
 	errs = append(errs, r.clean(dirs))
 	if !d.Remembered {
-		errs = append(errs, r.disown(bound))
+		errs = append(errs, r.disown(bound), r.forget(bound))
 	}
 	if fresh > 0 {
 		late, err := r.gate.ArmExisting()
@@ -160,7 +170,7 @@ func (r *Reconciler) unshare(dirs []cgroup.Dir, bound map[uint64]loader.Binding)
 	pods := map[uint32]string{}
 	for _, d := range dirs {
 		b, ok := bound[d.ID]
-		if !ok || b.Kind == loader.BindExempt {
+		if !ok || b.Kind&loader.BindExempt != 0 {
 			continue
 		}
 		if uid, ok := pods[b.Slot]; ok && uid != uidKey(d.PodUID) {
@@ -175,7 +185,7 @@ func (r *Reconciler) unshare(dirs []cgroup.Dir, bound map[uint64]loader.Binding)
 func (r *Reconciler) disown(bound map[uint64]loader.Binding) error {
 	used := map[uint32]bool{}
 	for _, b := range bound {
-		used[b.Slot] = used[b.Slot] || b.Kind != loader.BindExempt
+		used[b.Slot] = used[b.Slot] || b.Kind&loader.BindExempt == 0
 	}
 	var errs []error
 	for slot := range r.held {
@@ -228,12 +238,13 @@ func (r *Reconciler) pod(d *k8s.Desired, p *k8s.PodPolicy, dirs []cgroup.Dir, bo
 }
 
 // bind gates a cgroup and those below it.
-func (r *Reconciler) bind(d *k8s.Desired, p *k8s.Pod, key unitKey, want k8s.Enforced, dir cgroup.Dir, container string, bound map[uint64]loader.Binding) (fresh int, err error) {
+func (r *Reconciler) bind(d *k8s.Desired, p *k8s.Pod, key unitKey, want k8s.Enforced, dir cgroup.Dir, container string, bound map[uint64]loader.Binding) (fresh int, failed error) {
 	kind, slot := loader.BindContainer, uint32(0)
 	var u *unit
 	if want.Exempt {
 		kind = loader.BindExempt
 	} else {
+		var err error
 		if u, err = r.unit(d, key, want, bound[dir.ID]); err != nil {
 			return 0, err
 		}
@@ -241,6 +252,21 @@ func (r *Reconciler) bind(d *k8s.Desired, p *k8s.Pod, key unitKey, want k8s.Enfo
 		u.bound[dir.ID] = dir.Path
 	}
 	now, ok := bound[dir.ID]
+	if !want.Exempt {
+		// Before it is bound, so that its first program resolves names.
+		id := dir.ID
+		if ok && now.Kind&loader.BindContainer != 0 && now.Slot == slot {
+			id = now.Bound // it may have inherited
+		}
+		named, err := r.names(p, dir, id)
+		if named {
+			kind |= loader.BindNames
+		}
+		if err != nil {
+			r.log.Error("no names are resolved", "cgroup", dir.Path, "error", err)
+			defer func() { failed = errors.Join(failed, err) }()
+		}
+	}
 	if ok && now.Kind == kind && (now.Slot == slot || want.Exempt) {
 		return 0, nil
 	}
@@ -255,6 +281,11 @@ func (r *Reconciler) bind(d *k8s.Desired, p *k8s.Pod, key unitKey, want k8s.Enfo
 			return fresh, err
 		}
 		for _, id := range ids {
+			if kind&loader.BindNames != 0 {
+				if err := r.setNetwork(id, r.nets[dir.ID]); err != nil {
+					return fresh, err
+				}
+			}
 			if err := r.gate.Bind(id, kind, slot); err != nil {
 				return fresh, err
 			}
@@ -279,7 +310,7 @@ func (r *Reconciler) unit(d *k8s.Desired, key unitKey, want k8s.Enforced, was lo
 		return u, r.update(u, want)
 	}
 	u := &unit{own: true, bound: map[uint64]string{}}
-	if h, ok := r.held[was.Slot]; ok && was.Kind == loader.BindContainer {
+	if h, ok := r.held[was.Slot]; ok && was.Kind&loader.BindContainer != 0 {
 		// An agent before this one has gated it.
 		delete(r.held, h.Slot)
 		u.slot = h.Slot
@@ -386,7 +417,7 @@ func (r *Reconciler) clean(dirs []cgroup.Dir) error {
 	bound, used := map[uint64]bool{}, map[uint32]bool{}
 	for _, b := range still {
 		bound[b.Cgroup] = true
-		used[b.Slot] = used[b.Slot] || b.Kind != loader.BindExempt
+		used[b.Slot] = used[b.Slot] || b.Kind&loader.BindExempt == 0
 	}
 	var errs []error
 	for key, u := range r.units {
@@ -400,6 +431,8 @@ func (r *Reconciler) clean(dirs []cgroup.Dir) error {
 				continue
 			}
 			delete(u.bound, id)
+			delete(r.nets, id)
+			errs = append(errs, r.gate.ForgetNetwork(id))
 			errs = append(errs, r.ledger.Bound(&audit.Binding{Released: true, CgroupPath: []byte(path), CgroupID: id,
 				Pod: audit.Pod{UID: key.pod, Container: key.container}, Policy: u.policy}))
 		}

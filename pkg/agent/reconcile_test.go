@@ -26,10 +26,14 @@ type fakeGate struct {
 	room     int
 	fail     error // of the next Bind
 	passes   int   // of ArmExisting
+	nets     map[uint64]loader.Network
+	// unreadable is what ReadNames says.
+	unreadable error
+	read       map[string]bool // directories whose names are read
 }
 
 func newFakeGate() *fakeGate {
-	return &fakeGate{slots: map[uint32]uint64{}, known: map[uint32]bool{}, bindings: map[uint64]loader.Binding{}, armed: map[uint64][]uint32{}, room: 512}
+	return &fakeGate{slots: map[uint32]uint64{}, known: map[uint32]bool{}, bindings: map[uint64]loader.Binding{}, armed: map[uint64][]uint32{}, room: 512, nets: map[uint64]loader.Network{}, read: map[string]bool{}}
 }
 
 func (g *fakeGate) InstallPolicy(t *policy.Tables) (uint32, error) {
@@ -96,6 +100,19 @@ func (g *fakeGate) Bindings() (out []loader.Binding, err error) {
 func (g *fakeGate) Armed(cgroup uint64) ([]uint32, error) { return g.armed[cgroup], nil }
 
 func (g *fakeGate) ArmExisting() ([]uint32, error) { g.passes++; return nil, nil }
+
+func (g *fakeGate) ReadNames(dir string) error { g.read[dir] = true; return g.unreadable }
+
+func (g *fakeGate) SetNetwork(cgroup uint64, n loader.Network) error { g.nets[cgroup] = n; return nil }
+
+func (g *fakeGate) ForgetNetwork(cgroup uint64) error { delete(g.nets, cgroup); return nil }
+
+func (g *fakeGate) Networks() (out []uint64, err error) {
+	for id := range g.nets {
+		out = append(out, id)
+	}
+	return out, nil
+}
 
 // restart is what the next agent finds.
 func (g *fakeGate) restart() { clear(g.known) }
@@ -187,7 +204,7 @@ func (b *bench) is(cgroup uint64, want uint64) {
 	b.t.Helper()
 	bound, ok := b.gate.bindings[cgroup]
 	var got uint64
-	if ok && bound.Kind == loader.BindContainer {
+	if ok && bound.Kind&loader.BindContainer != 0 {
 		got = b.gate.slots[bound.Slot]
 		if got == 0 {
 			b.t.Errorf("cgroup %d is bound to an empty slot", cgroup)

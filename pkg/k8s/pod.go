@@ -17,8 +17,9 @@ type Pod struct {
 	ServiceAccount  string
 	RuntimeClass    string
 	HostNetwork     bool
-	Static          bool // from a file of the node; what is in the API only shows it
-	Ended           bool // all its containers have ended for good
+	DNSPolicy       string // as in the API; "" before it has answered
+	Static          bool   // from a file of the node; what is in the API only shows it
+	Ended           bool   // all its containers have ended for good
 	IPs             []netip.Addr
 	Containers      []Container
 	Labels          map[string]string
@@ -37,8 +38,9 @@ func podOf(o *corev1.Pod) *Pod {
 	p := &Pod{
 		Namespace: strings.Clone(o.Namespace), Name: strings.Clone(o.Name), UID: string(o.UID), CgroupUID: string(o.UID),
 		ServiceAccount: o.Spec.ServiceAccountName, HostNetwork: o.Spec.HostNetwork,
-		Ended:  o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
-		Labels: maps.Clone(o.Labels),
+		DNSPolicy: string(o.Spec.DNSPolicy),
+		Ended:     o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
+		Labels:    maps.Clone(o.Labels),
 	}
 	if o.Spec.RuntimeClassName != nil {
 		p.RuntimeClass = *o.Spec.RuntimeClassName

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -26,6 +27,10 @@ type Settings struct {
 	ExemptContainers []Exemption
 	// Require gates pods whether they ask or not; the first that matches counts.
 	Require []Requirement
+	// Resolvers are the servers that pods may ask for names; none: those that the
+	// kubelet gives to pods. SearchDomains come behind the pod's own.
+	Resolvers     []netip.Addr
+	SearchDomains []string
 }
 
 // Exemption is a container that pods may take out of their gate.
@@ -41,6 +46,9 @@ type Requirement struct {
 	Policy     string          // a ConfigMap in the agent's namespace; "": the pod's own, and without one nothing is allowed
 	id         string          // what was written
 }
+
+// maxResolvers is how many a pod can have in the kernel.
+const maxResolvers = 16
 
 // DefaultSettings are in force where there is no such ConfigMap.
 func DefaultSettings() *Settings {
@@ -83,6 +91,15 @@ func ParseSettings(name string, src []byte) (*Settings, error) {
 				}
 				s.ExemptContainers = append(s.ExemptContainers, e)
 			})
+		},
+		"resolvers": func(n *policy.Node) {
+			r.items(n, func(n *policy.Node) { s.Resolvers = append(s.Resolvers, r.address(n)) })
+			if len(s.Resolvers) > maxResolvers {
+				r.fail(n, "", fmt.Sprintf("%d resolvers; at most %d", len(s.Resolvers), maxResolvers), "")
+			}
+		},
+		"searchDomains": func(n *policy.Node) {
+			r.items(n, func(n *policy.Node) { s.SearchDomains = append(s.SearchDomains, r.domain(n)) })
 		},
 		"require": func(n *policy.Node) {
 			r.items(n, func(n *policy.Node) { s.Require = append(s.Require, r.requirement(n)) })
@@ -154,6 +171,23 @@ func (r *settingsReader) text(n *policy.Node) string {
 		return ""
 	}
 	return n.Text
+}
+
+func (r *settingsReader) address(n *policy.Node) netip.Addr {
+	t := r.text(n)
+	a, err := netip.ParseAddr(t)
+	if t != "" && (err != nil || a.Zone() != "") {
+		r.fail(n, t, fmt.Sprintf("%q is no address", t), "write such as 10.96.0.10")
+	}
+	return a.Unmap()
+}
+
+func (r *settingsReader) domain(n *policy.Node) string {
+	t := r.text(n)
+	if err := policy.CheckHostName(t); t != "" && err != nil {
+		r.fail(n, t, err.Error(), "write such as corp.example")
+	}
+	return t
 }
 
 func (r *settingsReader) word(n *policy.Node, known ...string) string {

@@ -21,12 +21,17 @@ exemptContainers:
 require:
   - {podSelector: "app in (a, b)", policy: p}
   - {namespaceSelector: "tier=x,!free"}
+resolvers: [10.96.0.10, "fd00::a"]
+searchDomains: [corp.example]
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Enforcement != "observe" || !s.OptOut || !s.asksNamespaces() {
 		t.Errorf("%+v", s)
+	}
+	if len(s.Resolvers) != 2 || s.Resolvers[1].String() != "fd00::a" || len(s.SearchDomains) != 1 || s.SearchDomains[0] != "corp.example" {
+		t.Errorf("resolvers %v, domains %v", s.Resolvers, s.SearchDomains)
 	}
 	if d := cmp.Diff([]string{"ptrace"}, s.AllowedRelaxations); d != "" {
 		t.Error(d)
@@ -77,6 +82,8 @@ func TestParseSettingsErrors(t *testing.T) {
 		"version: 1\nexemptContainers: [a]\n":              "where a map is expected",
 		"version: 1\nallowedRelaxations: [bpf]\n":          "bpf",
 		"version: 1\nallowedRelaxations: [1]\n":            "where a text is expected",
+		"version: 1\nresolvers: [dns.example]\n":           `"dns.example" is no address`,
+		"version: 1\nsearchDomains: ['a b']\n":             "a b",
 		"- x\n":                                            "where a map is expected",
 		"version: 1\nversion: 1\n":                         "2:1:",
 	} {

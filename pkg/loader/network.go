@@ -180,13 +180,20 @@ var namePrograms = map[string]ebpf.AttachType{
 }
 
 // ReadNames attaches the programs that read queries and answers to a cgroup. Only
-// where one of them is at or above a cgroup may it be bound with BindNames.
+// where one of them is at or above a cgroup may it be bound with BindNames. Where
+// they are already it does nothing.
 func (g *Gate) ReadNames(dir string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(dir, &st); err != nil {
 		return fmt.Errorf("read names of %s: %w", dir, err)
 	}
-	return g.readNames(dir, st.Ino, g.gen)
+	if len(g.nameLinks[st.Ino]) == len(namePrograms) {
+		return nil
+	}
+	if err := g.readNames(dir, st.Ino, g.gen); err != nil {
+		return errors.Join(err, g.unreadNames(st.Ino))
+	}
+	return nil
 }
 
 func (g *Gate) readNames(dir string, id uint64, gen generation) error {
