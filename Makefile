@@ -8,7 +8,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # A clone that belongs to another user cannot be stamped.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
-.PHONY: help deps generate generate-check build check test test-long test-vm e2e demo lint portable fmt bench clean unit runner ordinary clients budgets tools fresh total
+.PHONY: help deps generate generate-check build image check test test-long test-vm e2e demo lint portable fmt bench clean unit runner ordinary clients budgets tools fresh total
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/safeclaw-node-agent
 OUT := $(or $(VM_OUT),$(CURDIR)/.testbed)
@@ -43,6 +43,7 @@ COUNT = go run ./test/vm/count
 # A guest of its own, since a guest has one disk; its consoles are kept apart.
 TRANSPARENCY = env VM_OUT=$(OUT)/transparency VM_PKGS=./test/transparency VM_LABEL=", ordinary work"
 CLIENTS = env VM_OUT=$(OUT)/clients VM_PKGS=./test/network VM_LABEL=", real clients"
+comma := ,
 STAGE = @printf '\n== %s\n'
 
 help: ## this list
@@ -69,6 +70,12 @@ generate-check: ## prove that the committed output of `make generate` regenerate
 build: ## bin/node-agent, static
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+# The name under which the DaemonSet asks for it.
+IMAGE ?= $(shell sed -n 's/^ *image: \([^ ]*\).*/\1/p' deploy/daemonset/base/daemonset.yaml)
+image: ## bin/node-agent.tar, the container image; the same digest wherever it is built. ARCH=amd64 for one processor alone
+	@mkdir -p bin
+	@go run ./deploy/image -o bin/node-agent.tar -name $(IMAGE) -arch $(or $(ARCH),amd64$(comma)arm64)
 
 portable: ## prove that the commands that need no kernel build and vet for macOS and Windows
 	@for os in darwin windows; do for c in node-agent audit-verify; do GOOS=$$os CGO_ENABLED=0 go vet ./cmd/$$c && GOOS=$$os CGO_ENABLED=0 go build -o /dev/null ./cmd/$$c || exit 1; done; done

@@ -37,8 +37,14 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// version is the module's version, or the commit it was built from.
+// release is set by the linker, for images.
+var release string
+
+// version is the release, or the module's version, or the commit it was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	bi, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -18,8 +18,7 @@ func try(pod, text string) (bool, string) {
 // TestEnforcement: what is shipped gates a pod on a node whose kernel enforces, by the reference policy as it is.
 func TestEnforcement(t *testing.T) {
 	needCluster(t)
-	kubectl(t, "apply", "--server-side", "-k", "install")
-	kubectl(t, "-n", "safeclaw", "rollout", "status", "daemonset/node-agent", "--timeout=10m")
+	install(t)
 	kubectl(t, "delete", "namespace", "ai-agents", "--ignore-not-found", "--timeout=5m") // of an earlier test
 	kubectl(t, "create", "namespace", "ai-agents")
 	t.Cleanup(func() {
