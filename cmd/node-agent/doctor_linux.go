@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -10,11 +12,13 @@ import (
 
 func doctorCommand() *cobra.Command {
 	var output *outputFormat
+	var stay bool
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find out whether this machine can enforce, by trying",
 		Long: `Checks what enforcement needs and tries it: a program is loaded, attached and
-seen to deny in a throwaway cgroup, then the whole set is loaded.
+seen to deny this command itself an action, then the whole set is loaded.
+Nothing is left of it.
 Exit codes: 0 everything is ok; 3 this machine cannot enforce.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -37,9 +41,15 @@ Exit codes: 0 everything is ok; 3 this machine cannot enforce.`,
 			if !agent.Healthy(checks) {
 				return &exitError{code: exitUnsupported}
 			}
+			if stay {
+				ctx, cancel := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
+				defer cancel()
+				<-ctx.Done()
+			}
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&stay, "stay", false, "where everything is ok, stay until asked to stop: a DaemonSet then runs where the agent can")
 	output = outputFlag(c)
 	return c
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -102,48 +101,13 @@ func checkCgroup() Check {
 	return c
 }
 
-// checkProbe sees a real program deny a real action in a throwaway cgroup.
+// checkProbe sees a real program deny a real action of this thread.
 func checkProbe() Check {
-	c := result("probe", "a program was loaded, attached and seen to deny", probe())
+	c := result("probe", "a program was loaded, attached and seen to deny", loader.ProbeDeny())
 	if !c.OK && c.Do == "" {
 		c.Do = "run as root; then see the message"
 	}
 	return c
-}
-
-func probe() (err error) {
-	mount, err := cgroup.Mount("/proc/self/mountinfo")
-	if err != nil {
-		return err
-	}
-	g, err := cgroup.Make(mount, fmt.Sprintf("safeclaw-doctor-%d", os.Getpid()))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, g.Remove()) }()
-	id, err := g.ID()
-	if err != nil {
-		return err
-	}
-	home, err := own(mount)
-	if err != nil {
-		return err
-	}
-	return loader.ProbeDeny(id, func() error { return g.Enter(os.Getpid()) }, func() error { return home.Enter(os.Getpid()) })
-}
-
-// own is the cgroup that this process is in.
-func own(mount string) (*cgroup.Group, error) {
-	b, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return nil, fmt.Errorf("find own cgroup: %w", err)
-	}
-	for l := range strings.Lines(string(b)) {
-		if p, ok := strings.CutPrefix(strings.TrimSpace(l), "0::"); ok {
-			return &cgroup.Group{Dir: mount + p}, nil
-		}
-	}
-	return nil, fmt.Errorf("find own cgroup: %w", syscall.ENOENT)
 }
 
 // checkPrograms loads and attaches the whole set, bound to nothing.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -49,16 +50,29 @@ func CheckBTF() error {
 	return nil
 }
 
-// ProbeDeny loads a small LSM program, attaches it and sees it refuse an mkdir
-// to this thread while it sits in the cgroup named by dir and id, which the
-// caller made for this. enter moves the calling thread there, leave back.
-func ProbeDeny(cgroup uint64, enter, leave func() error) error {
+// ProbeDeny loads a small LSM program, attaches it and sees it refuse this
+// thread, and nobody else, the opening of a file. Nothing is left of it.
+func ProbeDeny() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var ns syscall.Stat_t
+	if err := syscall.Stat("/proc/self/ns/pid", &ns); err != nil {
+		return fmt.Errorf("find own PID namespace: %w", err)
+	}
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "safeclaw_probe", Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "inode_mkdir", License: "Dual BSD/GPL",
+		Name: "safeclaw_probe", Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "file_open", License: "Dual BSD/GPL",
 		Instructions: asm.Instructions{
-			asm.FnGetCurrentCgroupId.Call(),
-			asm.LoadImm(asm.R1, int64(cgroup), asm.DWord),
-			asm.JNE.Reg(asm.R0, asm.R1, "allow"),
+			// struct bpf_pidns_info { u32 pid, tgid; } as this namespace counts.
+			asm.StoreImm(asm.RFP, -8, 0, asm.DWord),
+			asm.LoadImm(asm.R1, int64(ns.Dev), asm.DWord), //nolint:gosec // G115: a bit pattern
+			asm.LoadImm(asm.R2, int64(ns.Ino), asm.DWord), //nolint:gosec // G115: as above
+			asm.Mov.Reg(asm.R3, asm.RFP),
+			asm.Add.Imm(asm.R3, -8),
+			asm.Mov.Imm(asm.R4, 8),
+			asm.FnGetNsCurrentPidTgid.Call(),
+			asm.JNE.Imm(asm.R0, 0, "allow"),
+			asm.LoadMem(asm.R1, asm.RFP, -8, asm.Word),
+			asm.JNE.Imm(asm.R1, int32(syscall.Gettid()), "allow"), //nolint:gosec // G115: below 2^22
 			asm.Mov.Imm(asm.R0, -int32(syscall.EACCES)),
 			asm.Return(),
 			asm.Mov.Imm(asm.R0, 0).WithSymbol("allow"),
@@ -73,21 +87,15 @@ func ProbeDeny(cgroup uint64, enter, leave func() error) error {
 	if err != nil {
 		return loadError(err)
 	}
-	defer l.Close()
-	dir, err := os.MkdirTemp("", "safeclaw-probe-")
-	if err != nil {
-		return fmt.Errorf("make probe directory: %w", err)
+	fd, got := syscall.Open("/proc/self/status", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if got == nil {
+		_ = syscall.Close(fd)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := enter(); err != nil {
-		return fmt.Errorf("enter probe cgroup: %w", err)
+	if err := l.Close(); err != nil {
+		return fmt.Errorf("detach probe: %w", err)
 	}
-	mkErr := os.Mkdir(dir+"/denied", 0o700)
-	if err := leave(); err != nil {
-		return fmt.Errorf("leave probe cgroup: %w", err)
-	}
-	if !errors.Is(mkErr, syscall.EACCES) {
-		return &UnsupportedError{What: fmt.Sprintf("an attached LSM program did not deny (mkdir gave %v)", mkErr),
+	if !errors.Is(got, syscall.EACCES) {
+		return &UnsupportedError{What: fmt.Sprintf("an attached LSM program did not deny (open gave %v)", got),
 			Do: "check that bpf is in " + lsmFile + " and that no other module is at fault"}
 	}
 	return nil
