@@ -24,7 +24,7 @@ func TestManifests(t *testing.T) {
 	}
 	for _, name := range []string{"ai-agents", "safeclaw-preflight"} { // what is only tried makes no namespace for what is in it
 		kubectl(t, "create", "namespace", name)
-		t.Cleanup(func() { kubectl(t, "delete", "namespace", name, "--wait=false") })
+		t.Cleanup(func() { kubectl(t, "delete", "namespace", name, "--timeout=5m") })
 	}
 	for _, folder := range folders {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestExampleAgent(t *testing.T) {
 	needAPI(t)
 	const folder = "../../deploy/examples/agent"
 	kubectl(t, "apply", "-f", folder+"/namespace.yaml")
-	t.Cleanup(func() { kubectl(t, "delete", "namespace", "ai-agents", "--wait=false") })
+	t.Cleanup(func() { kubectl(t, "delete", "namespace", "ai-agents", "--timeout=5m") })
 	eventually(t, func() string {
 		if _, err := tryKubectl("-n", "ai-agents", "get", "serviceaccount", "default"); err != nil {
 			return err.Error()
