@@ -43,6 +43,15 @@ func needServer(t *testing.T) server {
 // agent is a client with the rights of the agent's pod on a node, which is made.
 func (s server) agent(t *testing.T, node string) *Client {
 	t.Helper()
+	c, err := connect(s.agentConfig(t, node), Component)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (s server) agentConfig(t *testing.T, node string) *rest.Config {
+	t.Helper()
 	n, err := s.admin.Core.Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -60,11 +69,7 @@ func (s server) agent(t *testing.T, node string) *Client {
 	}
 	config := rest.AnonymousClientConfig(s.rest)
 	config.BearerToken = token.Status.Token
-	c, err := connect(config, Component)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return config
 }
 
 // TestServer: a real API server brings what the fake does, with the rights that
