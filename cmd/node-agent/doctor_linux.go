@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +10,6 @@ import (
 
 func doctorCommand() *cobra.Command {
 	var output *outputFormat
-	var stay bool
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find out whether this machine can enforce, by trying",
@@ -41,15 +38,9 @@ Exit codes: 0 everything is ok; 3 this machine cannot enforce.`,
 			if !agent.Healthy(checks) {
 				return &exitError{code: exitUnsupported}
 			}
-			if stay {
-				ctx, cancel := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
-				defer cancel()
-				<-ctx.Done()
-			}
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&stay, "stay", false, "where everything is ok, stay until asked to stop: a DaemonSet then runs where the agent can")
 	output = outputFlag(c)
 	return c
 }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/agent"
 )
 
-// hiddenCommands are the processes that run starts of itself.
+// hiddenCommands are the processes that run starts of itself, and what a pod of
+// deploy/daemonset/preflight does once its node was found able.
 func hiddenCommands() []*cobra.Command {
 	return []*cobra.Command{
 		{
@@ -30,6 +34,15 @@ func hiddenCommands() []*cobra.Command {
 		{
 			Use: agent.GuardCommand, Hidden: true, Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error { return agent.Guard(args[0]) },
+		},
+		{
+			Use: "pause", Hidden: true, Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error {
+				ctx, cancel := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
+				defer cancel()
+				<-ctx.Done()
+				return nil
+			},
 		},
 	}
 }
