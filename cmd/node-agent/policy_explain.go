@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,8 +14,10 @@ import (
 
 type explainFlags struct {
 	policy, floor, exe, args, addr, protocol string
+	queryType                                string
+	resolvers, search                        []string
 	port                                     uint16
-	mounted, hostNetwork, all                bool
+	mounted, hostNetwork, all, portGiven     bool
 	relaxations                              func() ([]string, error)
 	output                                   *outputFormat
 }
@@ -31,13 +31,15 @@ func policyExplainCommand() *cobra.Command {
 why each rule before it does not match, and the smallest rule that would change
 the verdict (it was tried). ACTION is file.read, file.write, file.delete,
 file.map (mapping executable), process.exec or network.request; SUBJECT is a
-real path, a host name or an address. For a name, resolving and connecting are
-two verdicts.
+real path, or HOST[:PORT] with a host name or an address. For a name, resolving
+and connecting are two verdicts. What a name server and a search domain change
+is only known with --resolver and --search.
 
 Exit codes: 0 allowed; 1 denied; 2 an error in the policy, or wrong use.`,
 		Example: `  node-agent policy explain --policy policy.yaml file.write /app/output/x
   node-agent policy explain --policy policy.yaml process.exec /usr/bin/git --args 'push origin'
-  node-agent policy explain --policy policy.yaml network.request api.openai.com --port 443`,
+  node-agent policy explain --policy policy.yaml network.request api.openai.com:443
+  node-agent policy explain --policy policy.yaml network.request api.openai.com --query-type TXT`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args[0], args[1]) },
 	}
@@ -50,6 +52,9 @@ Exit codes: 0 allowed; 1 denied; 2 an error in the policy, or wrong use.`,
 	fl.StringVar(&f.addr, "addr", "", "network.request: address that the name was resolved to (default: any that no rule names)")
 	fl.Uint16Var(&f.port, "port", 443, "network.request: port")
 	fl.StringVar(&f.protocol, "protocol", "tcp", "network.request: tcp or udp")
+	fl.StringSliceVar(&f.resolvers, "resolver", nil, "network.request: address of a name server of the pod")
+	fl.StringSliceVar(&f.search, "search", nil, "network.request: search domain of the pod")
+	fl.StringVar(&f.queryType, "query-type", "A", "network.request: type of the query for a name")
 	fl.BoolVar(&f.hostNetwork, "host-network", false, "network.request: the pod shares the node's network")
 	fl.BoolVar(&f.all, "all", false, "list the rules of the baseline that do not match as well")
 	f.relaxations = relaxationFlag(c)
@@ -58,76 +63,60 @@ Exit codes: 0 allowed; 1 denied; 2 an error in the policy, or wrong use.`,
 	return c
 }
 
-// unnamed is an address for documentation, which rules name by accident only.
-const unnamed = "192.0.2.1"
-
-// actions returns what is asked: for a host name two actions.
-func (f *explainFlags) actions(verb, subject string) ([]product.Action, error) {
-	facts := policy.Facts{}
+// facts returns what is said of the process that acts.
+func (f *explainFlags) facts() (facts policy.Facts, err error) {
 	if f.exe != "" {
 		facts.Exe = policy.PathSubject(false, f.exe)
 		if !product.WellFormed(policy.KindRead, facts.Exe) {
-			return nil, fmt.Errorf("--exe %q is no real path: absolute, without . and .., without a slash at the end", f.exe)
+			return facts, fmt.Errorf("--exe %q is no real path: absolute, without . and .., without a slash at the end", f.exe)
 		}
 	}
-	if verb == policy.ActionNetwork.String() {
-		return f.network(subject, facts)
-	}
+	return facts, nil
+}
+
+// action returns what is asked of files and programs.
+func (f *explainFlags) action(verb, subject string, facts policy.Facts) (product.Action, error) {
+	var none product.Action
 	kind, ok := map[string]policy.Kind{
 		"file.read": policy.KindRead, "file.write": policy.KindWrite, "file.delete": policy.KindDelete,
 		"file.map": policy.KindMap, "process.exec": policy.KindExec,
 	}[verb]
 	if !ok {
-		return nil, fmt.Errorf("unknown action %q: it is file.read, file.write, file.delete, file.map, process.exec or network.request", verb)
+		return none, fmt.Errorf("unknown action %q: it is file.read, file.write, file.delete, file.map, process.exec or network.request", verb)
 	}
 	a := product.Action{Kind: kind, Subject: policy.PathSubject(f.mounted, subject), Facts: facts}
 	if !product.WellFormed(kind, a.Subject) {
-		return nil, fmt.Errorf("%q is no real path: absolute, without . and .., without a slash at the end", subject)
+		return none, fmt.Errorf("%q is no real path: absolute, without . and .., without a slash at the end", subject)
 	}
 	if kind == policy.KindExec {
 		words, err := image.Words(f.args)
 		if err != nil {
-			return nil, fmt.Errorf("--args: %w", err)
+			return none, fmt.Errorf("--args: %w", err)
 		}
 		a.Facts.Command = policy.CommandSubject(f.mounted, subject, words)
 	} else if f.args != "" {
-		return nil, errors.New("--args are of process.exec")
+		return none, errors.New("--args are of process.exec")
 	}
-	return []product.Action{a}, nil
-}
-
-func (f *explainFlags) network(subject string, facts policy.Facts) ([]product.Action, error) {
-	protocol, ok := map[string]uint8{"tcp": 6, "udp": 17}[f.protocol]
-	if !ok {
-		return nil, fmt.Errorf("--protocol %s: it is tcp or udp", f.protocol)
-	}
-	connect := func(addr netip.Addr, facts policy.Facts) product.Action {
-		return product.Action{Kind: policy.KindAddr, Subject: policy.AddrSubject(f.hostNetwork, addr, protocol, f.port), Facts: facts}
-	}
-	if addr, err := netip.ParseAddr(strings.Trim(subject, "[]")); err == nil {
-		return []product.Action{connect(addr, facts)}, nil
-	}
-	resolve := product.Action{Kind: policy.KindHost, Subject: policy.HostSubject(subject), Facts: facts}
-	if !product.WellFormed(policy.KindHost, resolve.Subject) || strings.ContainsAny(subject, "/:") {
-		return nil, fmt.Errorf("%q is neither a host name nor an address; the port is --port", subject)
-	}
-	if err := policy.CheckHostName(subject); err != nil {
-		return nil, err
-	}
-	to := f.addr
-	if to == "" {
-		to = unnamed
-	}
-	addr, err := netip.ParseAddr(to)
-	if err != nil {
-		return nil, fmt.Errorf("--addr: %w", err)
-	}
-	facts.Name = resolve.Subject
-	return []product.Action{resolve, connect(addr, facts)}, nil
+	return a, nil
 }
 
 func (f *explainFlags) run(c *cobra.Command, verb, subject string) error {
-	actions, err := f.actions(verb, subject)
+	f.portGiven = c.Flags().Changed("port")
+	facts, err := f.facts()
+	if err != nil {
+		return err
+	}
+	var ask func(explain.Question) ([]explain.Explanation, error)
+	if verb == policy.ActionNetwork.String() {
+		ask, err = f.network(subject, facts)
+	} else {
+		var a product.Action
+		a, err = f.action(verb, subject, facts)
+		ask = func(q explain.Question) ([]explain.Explanation, error) {
+			e, err := q.Explain(a)
+			return []explain.Explanation{e}, err
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -146,11 +135,11 @@ func (f *explainFlags) run(c *cobra.Command, verb, subject string) error {
 	q := explain.Question{Policy: l.policy, Tables: l.tables, Options: o}
 	out := explainResult{File: f.policy, Observe: l.tables.Observe, Entrypoint: l.policy.Entrypoint, all: f.all}
 	allowed := true
-	for _, a := range actions {
-		e, err := q.Explain(a)
-		if err != nil {
-			return err
-		}
+	answers, err := ask(q)
+	if err != nil {
+		return err
+	}
+	for _, e := range answers {
 		allowed = allowed && e.Verdict.Allow
 		out.Verdicts = append(out.Verdicts, verdictDocument(e))
 	}

@@ -28,6 +28,7 @@ type explainVerdict struct {
 	Change  string          `json:"change,omitempty"`        // the smallest rule that changes the verdict
 	Before  string          `json:"change_before,omitempty"` // the rule that it must stand before
 	Why     string          `json:"no_change,omitempty"`
+	Notes   []string        `json:"notes,omitempty"`
 
 	info policy.RuleInfo
 }
@@ -53,7 +54,7 @@ func ruleDocument(r policy.RuleInfo) explainRule {
 func verdictDocument(e explain.Explanation) explainVerdict {
 	v := explainVerdict{
 		Action: e.Action.Verb(), Subject: e.Action.String(), Allow: e.Verdict.Allow, Count: e.Verdict.Count,
-		Rule: ruleDocument(e.Rule), Passed: []explainPassed{}, Why: e.NoFix, info: e.Rule,
+		Rule: ruleDocument(e.Rule), Passed: []explainPassed{}, Why: e.NoFix, Notes: e.Notes, info: e.Rule,
 	}
 	for _, p := range e.Passed {
 		var misses []string
@@ -95,6 +96,9 @@ func (r *explainResult) verdict(w *textWriter, v *explainVerdict) {
 	}
 	if r.Observe && !v.Allow && v.info.Origin != policy.OriginFloor {
 		fmt.Fprintln(w, "  mode: observe: it is recorded as denied, and happens")
+	}
+	for _, n := range v.Notes {
+		fmt.Fprintf(w, "  %s\n", sentence(n))
 	}
 	if strings.HasPrefix(v.Action, "process.exec") && r.Entrypoint != "deny" {
 		fmt.Fprintf(w, "  if it is the container's own start, entrypoint (%s) allows it before any rule is asked\n", r.Entrypoint)

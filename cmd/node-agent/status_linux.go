@@ -109,6 +109,10 @@ func printDetails(w *textWriter, r agent.RunStatus) {
 		}
 		fmt.Fprintf(w, "%s: %s\n", r.Name, w.in(red, fmt.Sprintf("SWITCHED OFF for %v more: %s", o.Left.Round(time.Second), what)))
 	}
+	if c := r.Counters; c != nil && c.NamesForgotten+c.NamesUnlearned > 0 {
+		fmt.Fprintf(w, "%s: more names are in use than a pod has room for: %d were forgotten before their time, %d not learned (docs/network.md)\n",
+			r.Name, c.NamesForgotten, c.NamesUnlearned)
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "%s: %s\n", r.Name, p)
 	}

@@ -18,7 +18,7 @@ func TestPrintStatus(t *testing.T) {
 		},
 		{
 			Name: "alone", State: agent.RunUnattended, Agent: agent.AgentStatus{PID: 8, Seen: now.Add(-90 * time.Second)}, Generation: 2, Key: "def",
-			Counters: &agent.RunCounters{}, Bindings: []agent.BindingStatus{{CgroupID: 5, Slot: 3}},
+			Counters: &agent.RunCounters{NamesForgotten: 4, NamesUnlearned: 1}, Bindings: []agent.BindingStatus{{CgroupID: 5, Slot: 3}},
 			Off: []agent.OffStatus{{Node: true, Left: 61 * time.Second}}, Problems: []string{"run.json: damaged"},
 		},
 		{Name: "old", State: agent.RunGone, Argv: []string{"x\x1b[2J"}},
@@ -29,6 +29,7 @@ func TestPrintStatus(t *testing.T) {
 	for _, want := range []string{
 		"good   enforced    pid 7", "2      10         3", "1 (abc)", "python3 a.py", "good: /cg/good by p.yaml",
 		"none for 1m30s", "alone: cgroup 5, which is gone by the policy in slot 3", "alone: SWITCHED OFF for 1m1s more: the whole node", "alone: run.json: damaged",
+		"alone: more names are in use than a pod has room for: 4 were forgotten before their time, 1 not learned",
 		"alone: enforced, but nobody records: node-agent resume --detach alone", "old: remove what is left: node-agent uninstall old",
 		"done: no gated task is left; record the end and remove it: node-agent resume done",
 	} {

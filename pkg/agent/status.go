@@ -69,6 +69,10 @@ type RunCounters struct {
 	Decisions uint64 `json:"decisions"`
 	Denied    uint64 `json:"denied"`
 	Lost      uint64 `json:"lost"` // for a full ring
+	// Of what pods learn from DNS answers: what gave way to newer before its time,
+	// and what there was no room for. Rules by name do not hold for it.
+	NamesForgotten uint64 `json:"names_forgotten"`
+	NamesUnlearned uint64 `json:"names_unlearned"`
 }
 
 // OffStatus is a part of enforcement that is switched off.
@@ -197,6 +201,8 @@ func (s *RunStatus) fill(p Places, paths map[uint64]string) {
 		s.Counters.Decisions += c.Decisions
 		s.Counters.Denied += c.Denied
 		s.Counters.Lost += c.Lost
+		s.Counters.NamesForgotten += c.NamesForgotten
+		s.Counters.NamesUnlearned += c.NamesUnlearned
 	}
 	if s.Off, err = switchedOff(s.Pins, paths); err != nil {
 		s.Problems = append(s.Problems, err.Error())

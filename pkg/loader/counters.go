@@ -21,7 +21,10 @@ type CPUStats struct {
 	NoScratch, NoStorage     uint64
 	NoRuleCount, BindLost    uint64
 	GuardHeld                uint64 // touches of what is ours that were not recorded one by one: see Touch
-	Outward                  uint64 // signals, limits and schedulings of outside tasks that were refused
+	// Names and addresses that gave way to newer ones before their time, and those
+	// that there was no room for: rules by name hold for them no longer, or never did.
+	NamesForgotten, NamesUnlearned uint64
+	Outward                        uint64 // signals, limits and schedulings of outside tasks that were refused
 }
 
 // Stats reads the counters of every CPU.
@@ -38,6 +41,7 @@ func readStats(m *ebpf.Map) ([]CPUStats, error) {
 			CPU: i, Seq: r.Seq, Decisions: r.Decisions, Counted: r.Counted, Emitted: r.Emitted, Lost: r.Lost,
 			LostShare: r.LostShare, Denied: r.Denied, NoScratch: r.NoScratch, NoStorage: r.NoStorage,
 			NoRuleCount: r.NoRuleCount, BindLost: r.BindLost, Outward: r.Outward, GuardHeld: r.GuardHeld,
+			NamesForgotten: r.DnsEvicted, NamesUnlearned: r.DnsUnlearned,
 		}
 	}
 	return out, nil
@@ -82,6 +86,8 @@ func Since(now, base []CPUStats) []CPUStats {
 		s.BindLost -= b.BindLost
 		s.Outward -= b.Outward
 		s.GuardHeld -= b.GuardHeld
+		s.NamesForgotten -= b.NamesForgotten
+		s.NamesUnlearned -= b.NamesUnlearned
 	}
 	return out
 }

@@ -365,6 +365,8 @@ func totalSince(t *testing.T, g *Gate, base []CPUStats) CPUStats {
 		s.NoRuleCount += c.NoRuleCount
 		s.BindLost += c.BindLost
 		s.GuardHeld += c.GuardHeld
+		s.NamesForgotten += c.NamesForgotten
+		s.NamesUnlearned += c.NamesUnlearned
 	}
 	return s
 }

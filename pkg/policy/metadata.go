@@ -40,3 +40,16 @@ func namesAddress(p netip.Prefix) bool {
 	}
 	return p.Bits() >= 126
 }
+
+// Bindable reports whether an answer of a name server can bind an address to a
+// name: not if it is of loopback, of the link, of a group, or none at all. Those of
+// the node are not known here; the kernel refuses them as well.
+func Bindable(a netip.Addr) bool {
+	a = a.Unmap()
+	if a.Is4() {
+		first := a.As4()[0]
+		return first != 0 && first != 127 && first < 224 && !a.IsLinkLocalUnicast()
+	}
+	low := netip.MustParsePrefix("::/64") // unspecified, loopback, and forms of IPv4 addresses that are none
+	return !low.Contains(a) && !a.IsMulticast() && !a.IsLinkLocalUnicast()
+}

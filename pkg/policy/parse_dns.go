@@ -85,6 +85,25 @@ func nearType(word string) string {
 	return "write a name such as TXT, or a number from 1 to 65535"
 }
 
+// DNSTypePTR asks for the name of an address.
+const DNSTypePTR = 12
+
+// DNSTypePasses reports whether queries of a type pass without being listed.
+func DNSTypePasses(t uint16) bool {
+	return slices.Contains([]string{"A", "AAAA", "CNAME", "HTTPS", "SVCB", "SRV", "PTR"}, DNSTypeName(t))
+}
+
+// DNSType returns a query type by its name or number.
+func DNSType(text string) (uint16, error) {
+	if v, ok := decimal(text, 1, 65535); ok {
+		return uint16(v), nil
+	}
+	if v, ok := dnsTypes[strings.ToUpper(text)]; ok {
+		return v, nil
+	}
+	return 0, fmt.Errorf("unknown query type %q; %s", text, nearType(text))
+}
+
 // DNSTypeName returns a query type's name, "TYPE" and its number for one that has
 // none here, and nothing for 0.
 func DNSTypeName(t uint16) string {

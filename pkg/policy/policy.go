@@ -53,8 +53,8 @@ type given struct{ mode, builtin bool }
 type DNS struct {
 	Types    []uint16 // query types that pass beside the usual ones, sorted
 	TCP      bool     // DNS over TCP is allowed
-	MaxLabel uint8    // longest label of a name under a suffix rule, bytes; 0: no cap
-	Rate     uint32   // queries a minute of names under a suffix rule; 0: no cap
+	MaxLabel uint8    // longest label of a name that is asked for, bytes; 0: no cap
+	Rate     uint32   // queries a minute; 0: no cap
 }
 
 // Rule is one entry of a policy's rules.

@@ -15,6 +15,7 @@ type Explanation struct {
 	Passed  []Passed        // the rules before it, in the order in which they were asked
 	Fix     *Fix            // nil where no rule of the policy would change the verdict
 	NoFix   string          // then: why
+	Notes   []string        // of the network: what else matters to the verdict
 }
 
 // Passed is a rule that was asked and did not match.
