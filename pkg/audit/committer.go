@@ -109,7 +109,7 @@ func (l *Log) write(b batch) error {
 	for done := 0; ; {
 		n, err := l.group(b, done)
 		if err != nil {
-			if err := l.goOn(err); err != nil {
+			if err := l.goOnWithRoom(err); err != nil {
 				return err
 			}
 			continue

@@ -21,11 +21,11 @@ func (l *Log) rotate() error {
 	}
 	p, err := l.out.seal(l.dir.stamp(), reason)
 	if err != nil {
-		return l.goOn(err)
+		return l.goOnWithRoom(err)
 	}
 	l.published(p, now)
 	if err := l.follow(nil); err != nil {
-		return l.goOn(err)
+		return l.goOnWithRoom(err)
 	}
 	return nil
 }
@@ -86,6 +86,15 @@ func (l *Log) goOn(cause error) error {
 	l.setFailing(nil)
 	l.opts.Logger.Warn("audit log goes on", "segment", l.out.name)
 	return nil
+}
+
+// goOnWithRoom is goOn, and makes room before anything else is written if the disk
+// was full.
+func (l *Log) goOnWithRoom(cause error) error {
+	if err := l.goOn(cause); err != nil || !l.diskFull {
+		return err
+	}
+	return l.relieve()
 }
 
 // pause waits before another try. It reports that the try is the last: the log

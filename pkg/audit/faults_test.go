@@ -145,7 +145,7 @@ func steps(t *testing.T, every int, f func(stop int) (reached bool)) {
 // Any single call that fails is made up for: the log goes on, what was
 // acknowledged is there, and it verifies.
 func TestEveryCallFailsOnce(t *testing.T) {
-	steps(t, 3, func(stop int) bool {
+	steps(t, 4, func(stop int) bool {
 		m := newMemFS(nil)
 		n, what := 0, ""
 		var mu sync.Mutex // the writer and the packer call
@@ -175,7 +175,7 @@ func TestEveryCallFailsOnce(t *testing.T) {
 
 // A disk that is gone for good from some call on, until the next start.
 func TestEveryCallFailsFromThereOn(t *testing.T) {
-	steps(t, 7, func(stop int) bool {
+	steps(t, 4, func(stop int) bool {
 		m := newMemFS(nil)
 		n, what := 0, ""
 		ctx, cancel := context.WithCancel(t.Context())
@@ -228,7 +228,7 @@ func leadAndLeave(ctx context.Context, o Options, machine *jumpMachine, durable 
 // A crash before any call leaves a log that goes on, whether the disk kept
 // everything that was not synced or nothing of it.
 func TestCrashBeforeEveryCall(t *testing.T) {
-	steps(t, 3, func(stop int) bool {
+	steps(t, 4, func(stop int) bool {
 		m := newMemFS(nil)
 		var crashes []*memFS
 		var atCrash uint64

@@ -132,7 +132,8 @@ func replaceFile(fsys vfs.FS, dir, name string, content []byte) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+		// What there is of it may be all the room that a full disk has.
+		return errors.Join(err, fsys.Remove(tmp))
 	}
 	return fsys.Rename(tmp, filepath.Join(dir, name))
 }

@@ -7,9 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit/vfs"
@@ -21,6 +23,8 @@ type memFS struct {
 	mu    sync.Mutex
 	files map[string]*memFile
 	fail  func(op, name string) error
+	// room is how many bytes all files may have; 0: any number.
+	room int
 	// named are the files as the directory had them when it was synced last.
 	named map[string]*memFile
 }
@@ -55,6 +59,25 @@ func (m *memFS) snapshot() map[string][]byte {
 		out[filepath.Base(name)] = bytes.Clone(f.data)
 	}
 	return out
+}
+
+// left is how much may still be written. It is called with mu held.
+func (m *memFS) left() int {
+	if m.room == 0 {
+		return math.MaxInt
+	}
+	left := m.room
+	for _, f := range m.files {
+		left -= len(f.data)
+	}
+	return max(left, 0)
+}
+
+// setRoom says how many bytes all files may have.
+func (m *memFS) setRoom(bytes int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.room = bytes
 }
 
 func (m *memFS) ask(op, name string) error {
@@ -201,6 +224,10 @@ func (h *memHandle) Write(b []byte) (int, error) {
 	if err := h.fs.ask("write", h.name); err != nil {
 		h.data = append(h.data, b[:len(b)/2]...)
 		return len(b) / 2, err
+	}
+	if left := h.fs.left(); left < len(b) {
+		h.data = append(h.data, b[:left]...)
+		return left, &fs.PathError{Op: "write", Path: h.name, Err: syscall.ENOSPC}
 	}
 	h.data = append(h.data, b...)
 	return len(b), nil

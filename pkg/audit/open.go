@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,9 +23,11 @@ import (
 // Errors: [ErrLocked] if another writer has the log, *[CorruptionError] if the
 // log does not verify, *[OriginError] if it is not this node's.
 func Open(ctx context.Context, dir string, opts Options) (*Log, error) {
-	o := &opener{opts: opts.withDefaults()}
-	o.dir = &directory{fs: o.opts.FS, path: dir, machine: o.opts.Machine}
-	l, err := o.open(ctx)
+	opts = opts.withDefaults()
+	l, err := newOpener(dir, opts).open(ctx)
+	if isFull(err) && opts.FS.Remove(filepath.Join(dir, reserveName)) == nil {
+		l, err = newOpener(dir, opts).open(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open audit log %s: %w", dir, err)
 	}
@@ -45,6 +48,10 @@ type opener struct {
 	prev  *header // of the one before it
 	file  string  // of the last segment
 	own   []Record
+}
+
+func newOpener(dir string, opts Options) *opener {
+	return &opener{opts: opts, dir: &directory{fs: opts.FS, path: dir, machine: opts.Machine}}
 }
 
 func (o *opener) open(ctx context.Context) (_ *Log, err error) {

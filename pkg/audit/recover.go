@@ -54,7 +54,8 @@ func (o *opener) keep(src io.Reader, name string) (sum Hash, err error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return sum, err
+		// The segment has these bytes still. On a full disk every try would leave a part of them.
+		return sum, errors.Join(err, o.dir.fs.Remove(o.dir.join(name)))
 	}
 	h.Sum(sum[:0])
 	return sum, o.dir.fs.SyncDir(o.dir.path)

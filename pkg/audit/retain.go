@@ -58,20 +58,41 @@ func (l *Log) chore() error {
 	}
 	l.chores = now
 	l.settle()
-	l.keepReserve()
-	err := l.retain(l.diskFull && l.opts.RemoveWhenFull)
-	l.diskFull = false
+	if err := l.relieve(); err != nil {
+		return err
+	}
 	l.packs.poke()
-	return err
+	return nil
+}
+
+// relieve lets retention do its work, and keeps the reserve with what that gives
+// back. When the disk is full it is called before anything else is written: the
+// reserve is enough to say what goes, not for all that waits.
+func (l *Log) relieve() error {
+	for full := l.diskFull; ; {
+		removed, err := l.retain(full && l.opts.RemoveWhenFull)
+		if err != nil {
+			return err
+		}
+		l.diskFull = false
+		err = l.keepReserve()
+		if full = isFull(err); full && removed {
+			continue // it was a small one
+		}
+		if err != nil {
+			l.opts.Logger.Warn("audit log: keep reserve", "error", err)
+		}
+		return nil
+	}
 }
 
 // retain removes the oldest segments while the log is too long or they are too
 // old; and one if the disk is full. It says so in the log first.
-func (l *Log) retain(full bool) error {
+func (l *Log) retain(full bool) (removed bool, err error) {
 	for {
 		victim, reason := l.victim(full)
 		if victim == nil {
-			return nil
+			return removed, nil
 		}
 		l.record(&segmentRemoved{
 			Segment: victim.id, Base: victim.base, UpTo: l.secondBase(), Bytes: victim.bytes, Reason: reason, Acked: l.ackedSize(),
@@ -82,14 +103,14 @@ func (l *Log) retain(full bool) error {
 				break
 			}
 			if err := l.goOn(err); err != nil {
-				return err
+				return removed, err
 			}
 		}
 		if err := l.discard(victim); err != nil {
 			l.opts.Logger.Warn("audit log: remove segment", "segment", victim.name, "error", err)
-			return nil
+			return false, nil
 		}
-		full = false
+		full, removed = false, true
 	}
 }
 
@@ -193,9 +214,14 @@ func (l *Log) discard(s *shelved) error {
 	return l.opts.FS.SyncDir(l.dir.path)
 }
 
+// isFull says that a disk or a quota has no room.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
 // makeRoom gives the reserve back when the disk is full.
 func (l *Log) makeRoom(cause error) {
-	if !errors.Is(cause, syscall.ENOSPC) && !errors.Is(cause, syscall.EDQUOT) {
+	if !isFull(cause) {
 		return
 	}
 	if err := l.opts.FS.Remove(l.dir.join(reserveName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -206,15 +232,12 @@ func (l *Log) makeRoom(cause error) {
 
 // keepReserve makes the reserve if it is not there. It has no zeros: file systems
 // do without these.
-func (l *Log) keepReserve() {
+func (l *Log) keepReserve() error {
 	name := l.dir.join(reserveName)
 	if f, err := l.opts.FS.Open(name); err == nil {
-		_ = f.Close() // was only looked at
-		return
+		return f.Close()
 	}
-	content := make([]byte, min(reserveBytes, l.limit.segment))
+	content := make([]byte, min(reserveBytes, 3*l.limit.segment))
 	rand.Read(content) // never fails
-	if err := replaceFile(l.opts.FS, l.dir.path, reserveName, content); err != nil {
-		l.opts.Logger.Warn("audit log: keep reserve", "error", err)
-	}
+	return replaceFile(l.opts.FS, l.dir.path, reserveName, content)
 }
