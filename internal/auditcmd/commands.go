@@ -15,6 +15,7 @@ import (
 
 	"github.com/authensor/safeclaw-node-agent/pkg/audit"
 	"github.com/authensor/safeclaw-node-agent/pkg/audit/proof"
+	"github.com/authensor/safeclaw-node-agent/pkg/audit/ship"
 )
 
 // ExitError ends the program with a code. Without an error nothing is printed.
@@ -94,7 +95,7 @@ func (f *format) Set(s string) error {
 
 // anchorFlag gives a command --anchor.
 func anchorFlag(c *cobra.Command) *[]string {
-	return c.Flags().StringArray("anchor", nil, "what the log was, from elsewhere: a file with a checkpoint, or SIZE:ROOT")
+	return c.Flags().StringArray("anchor", nil, "what the log was, from elsewhere: a file with a checkpoint or many (the last one counts), or SIZE:ROOT")
 }
 
 // anchors reads what --anchor says.
@@ -120,9 +121,19 @@ func checkpoint(s string) (*proof.Checkpoint, error) {
 		h, err := proof.ParseHash(root)
 		return &proof.Checkpoint{Size: size, Root: h}, err
 	}
-	b, err := readFile(s)
+	f, err := os.Open(s)
 	if err != nil {
 		return nil, err
+	}
+	defer f.Close()
+	b, err := ship.Last(f)
+	if err != nil {
+		return nil, err
+	}
+	if b == nil { // not signed: its worth is that of where it is from
+		if b, err = readFile(s); err != nil {
+			return nil, err
+		}
 	}
 	return proof.ParseCheckpoint(b)
 }

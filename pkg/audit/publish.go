@@ -26,6 +26,12 @@ type Shipper interface {
 	Ship(ctx context.Context, p *Published) error
 }
 
+// Slow is a Shipper that takes checkpoints only so often, and the last one.
+type Slow interface {
+	Shipper
+	Every() time.Duration
+}
+
 const (
 	shipTimeout = 10 * time.Second
 	// How long a closing log waits for its anchors.
@@ -42,6 +48,23 @@ type publisher struct {
 	log    *Log
 	places []*mailbox
 	wait   sync.WaitGroup
+
+	mu     sync.Mutex
+	newest *Published
+}
+
+// Checkpoint is the newest signed checkpoint of what is durable; nil before there
+// is one. Who has taken it off the node tells [Log.Shipped].
+func (l *Log) Checkpoint() *Published {
+	l.point.mu.Lock()
+	defer l.point.mu.Unlock()
+	return l.point.newest
+}
+
+// Shipped records that an anchor beside those of the options has a checkpoint.
+func (l *Log) Shipped(anchor string, p *Published, delay time.Duration) error {
+	l.acknowledged(p.Size)
+	return l.Append(&shipped{Anchor: anchor, Size: p.Size, Delay: int64(delay)})
 }
 
 // mailbox is one place that checkpoints go to; only the newest waits.
@@ -61,7 +84,11 @@ func newPublisher(l *Log) *publisher {
 	p.add(p.head, headInterval)
 	for _, a := range l.opts.Anchors {
 		s := &shipping{log: l, anchor: a}
-		p.add(s.ship, 0)
+		every := time.Duration(0)
+		if slow, ok := a.(Slow); ok {
+			every = slow.Every()
+		}
+		p.add(s.ship, every)
 	}
 	return p
 }
@@ -74,6 +101,9 @@ func (p *publisher) add(ship func(context.Context, *Published, time.Time), every
 
 // publish hands a checkpoint to all places.
 func (p *publisher) publish(c *Published) {
+	p.mu.Lock()
+	p.newest = c
+	p.mu.Unlock()
 	for _, at := range p.places {
 		at.mu.Lock()
 		at.next, at.made = c, p.log.opts.Machine.Now()
