@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,11 +11,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authensor/safeclaw-node-agent/pkg/agent"
+	"github.com/authensor/safeclaw-node-agent/pkg/audit/ship"
 )
 
 // runDetached starts a program that outlives this process, and its gate with it.
 func runDetached(c *cobra.Command, f runFlags, args []string, output *outputFormat) error {
-	o := agent.DetachOptions{Argv: args, User: f.user, Dir: f.dir, Env: f.env, Name: f.name, Version: version()}
+	o := agent.DetachOptions{Argv: args, User: f.user, Dir: f.dir, Env: f.env, Name: f.name, Log: f.keep, Version: version()}
 	var err error
 	if o.Root, o.Volumes, err = f.place(); err != nil {
 		return err
@@ -35,6 +37,14 @@ func runDetached(c *cobra.Command, f runFlags, args []string, output *outputForm
 	}
 	if o.LogDir, err = filepath.Abs(cmp.Or(f.log, agent.RunLog(o.Name))); err != nil {
 		return err
+	}
+	for i, a := range o.Log.Anchors {
+		if a == ship.Stderr {
+			return &exitError{exitUsage, errors.New("--anchor -: a detached run has no standard error of yours; name a file")}
+		}
+		if o.Log.Anchors[i], err = filepath.Abs(a); err != nil {
+			return err
+		}
 	}
 	o.Output = o.LogDir + ".out"
 	if err := os.MkdirAll(filepath.Dir(o.LogDir), 0o700); err != nil {

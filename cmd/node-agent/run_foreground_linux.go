@@ -19,7 +19,7 @@ func runGated(ctx context.Context, f runFlags, args []string) error {
 		return fmt.Errorf("--name needs --detach")
 	}
 	o := agent.RunOptions{
-		Argv: args, User: f.user, Dir: f.dir, Env: f.env, LogDir: f.log, Version: version(),
+		Argv: args, User: f.user, Dir: f.dir, Env: f.env, LogDir: f.log, Log: f.keep, Version: version(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, PolicyName: f.policy,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}

@@ -19,6 +19,7 @@ type runFlags struct {
 	volumes, env                       []string
 	resolvers, search                  []string
 	quiet, detach                      bool
+	keep                               agent.LogOptions
 	relaxations                        func() ([]string, error)
 }
 
@@ -60,6 +61,7 @@ standard output and error go to a file beside the log, LOG.out.`,
 	fl.StringVar(&f.root, "root", "", "run in a pod-shaped container with this root directory")
 	fl.StringVar(&f.mode, "mode", "", "observe: record what would be denied, deny nothing; enforce: deny, also where the policy says mode: observe")
 	fl.StringVar(&f.log, "log", "", "directory of the audit log (default: a new one below "+agent.DefaultLogs+")")
+	logFlags(fl, &f.keep)
 	fl.StringArrayVar(&f.volumes, "volume", nil, "SOURCE:/TARGET[:ro] mounted into the container; may be repeated")
 	fl.StringArrayVar(&f.env, "env", nil, "NAME=VALUE, or NAME for its value here; a container gets no other of this environment; may be repeated")
 	fl.StringSliceVar(&f.resolvers, "resolver", nil, "ADDRESS of a server that names may be asked of on port 53; may be repeated (default: those of /etc/resolv.conf)")

@@ -34,7 +34,8 @@ type DetachOptions struct {
 	Env     []string
 	Network loader.Network // how it resolves names
 	LogDir  string         // of a resumed run: where its state does not say
-	Output  string         // of the program: a file
+	Log     LogOptions
+	Output  string // of the program: a file
 	Version string
 	Runs    string // where states are; empty: DefaultRuns
 	Pins    string // where instances are pinned; empty: loader.PinRoot

@@ -30,6 +30,7 @@ type RunOptions struct {
 	Env        []string       // NAME=VALUE, or NAME for the caller's value; a container has no other of the caller's
 	Network    loader.Network // how it resolves names
 	LogDir     string
+	Log        LogOptions
 	Version    string
 
 	// Gate, if set, holds the loaded programs. Run neither loads nor closes it
@@ -73,7 +74,7 @@ func Run(ctx context.Context, o RunOptions) (res *RunResult, err error) {
 	}
 
 	host, _ := os.Hostname()
-	log, err := audit.Open(ctx, o.LogDir, audit.Options{Node: audit.Node{Name: host, UID: host}, Logger: o.Logger})
+	log, err := audit.Open(ctx, o.LogDir, o.Log.options(host, o.Logger))
 	if err != nil {
 		return nil, fmt.Errorf("open audit log: %w", err)
 	}

@@ -32,18 +32,19 @@ const stateVersion = 1
 // RunState is run.json: what an agent that adopts a run must know beside what
 // the kernel holds.
 type RunState struct {
-	Version  int       `json:"version"`
-	Name     string    `json:"name"`
-	Argv     []string  `json:"argv"`
-	Root     string    `json:"root,omitempty"`
-	Started  time.Time `json:"started"`
-	Log      string    `json:"log"`    // directory of the audit log
-	Output   string    `json:"output"` // of the program
-	Node     string    `json:"node"`   // whose log it is
-	Build    string    `json:"build"`  // of the agent that wrote this
-	Policy   string    `json:"policy"` // its name
-	Baseline string    `json:"baseline"`
-	Mode     string    `json:"mode,omitempty"` // of --mode
+	Version  int        `json:"version"`
+	Name     string     `json:"name"`
+	Argv     []string   `json:"argv"`
+	Root     string     `json:"root,omitempty"`
+	Started  time.Time  `json:"started"`
+	Log      string     `json:"log"` // directory of the audit log
+	Keep     LogOptions `json:"keep"`
+	Output   string     `json:"output"` // of the program
+	Node     string     `json:"node"`   // whose log it is
+	Build    string     `json:"build"`  // of the agent that wrote this
+	Policy   string     `json:"policy"` // its name
+	Baseline string     `json:"baseline"`
+	Mode     string     `json:"mode,omitempty"` // of --mode
 	// Relaxations are of --allow-relaxation.
 	Relaxations []string `json:"relaxations"`
 	// Known once the cgroup is bound, before the program starts.

@@ -88,7 +88,7 @@ func (s *supervisor) begin(ctx context.Context) (*child, error) {
 	}
 	host, _ := os.Hostname()
 	s.state = &RunState{
-		Name: o.Name, Argv: o.Argv, Root: o.Root, Started: time.Now().UTC(), Log: o.LogDir, Output: o.Output, Node: host,
+		Name: o.Name, Argv: o.Argv, Root: o.Root, Started: time.Now().UTC(), Log: o.LogDir, Keep: o.Log, Output: o.Output, Node: host,
 		Build: o.Version, Policy: o.Policy.Name, Baseline: o.Policy.Baseline, Mode: o.Policy.Mode, Relaxations: o.Policy.Relaxations,
 	}
 	if err := errors.Join(s.dir.write(policyFile, o.Policy.Source), s.dir.save(s.state)); err != nil {
@@ -206,7 +206,7 @@ func (s *supervisor) ownOutput() error {
 }
 
 func (s *supervisor) openLog(ctx context.Context) error {
-	log, err := audit.Open(ctx, s.state.Log, audit.Options{Node: audit.Node{Name: s.state.Node, UID: s.state.Node}, Logger: s.logger})
+	log, err := audit.Open(ctx, s.state.Log, s.state.Keep.options(s.state.Node, s.logger))
 	if err != nil {
 		return fmt.Errorf("open audit log: %w", err)
 	}
