@@ -48,23 +48,6 @@ type publisher struct {
 	log    *Log
 	places []*mailbox
 	wait   sync.WaitGroup
-
-	mu     sync.Mutex
-	newest *Published
-}
-
-// Checkpoint is the newest signed checkpoint of what is durable; nil before there
-// is one. Who has taken it off the node tells [Log.Shipped].
-func (l *Log) Checkpoint() *Published {
-	l.point.mu.Lock()
-	defer l.point.mu.Unlock()
-	return l.point.newest
-}
-
-// Shipped records that an anchor beside those of the options has a checkpoint.
-func (l *Log) Shipped(anchor string, p *Published, delay time.Duration) error {
-	l.acknowledged(p.Size)
-	return l.Append(&shipped{Anchor: anchor, Size: p.Size, Delay: int64(delay)})
 }
 
 // mailbox is one place that checkpoints go to; only the newest waits.
@@ -101,9 +84,6 @@ func (p *publisher) add(ship func(context.Context, *Published, time.Time), every
 
 // publish hands a checkpoint to all places.
 func (p *publisher) publish(c *Published) {
-	p.mu.Lock()
-	p.newest = c
-	p.mu.Unlock()
 	for _, at := range p.places {
 		at.mu.Lock()
 		at.next, at.made = c, p.log.opts.Machine.Now()
