@@ -9,5 +9,6 @@ import (
 func auditCommand() *cobra.Command {
 	c := &cobra.Command{Use: "audit", Short: "Verify, read, export and prove audit logs"}
 	c.AddCommand(auditcmd.Commands(useColor)...)
+	c.AddCommand(auditcmd.BenchCommand())
 	return c
 }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package auditcmd
+
+func fileSystem(string) string { return "a file system" }
