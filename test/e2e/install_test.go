@@ -16,8 +16,7 @@ func install(t *testing.T) {
 	if len(commands) != 2 {
 		t.Fatalf("the README installs with %q, not with two commands", commands)
 	}
-	kubectl(t, "apply", "-f", "testdata/node-shell.yaml")
-	kubectl(t, "wait", "--for=condition=Ready", "pod/node-shell", "--timeout=5m")
+	nodeShell(t)
 	// The node has all images already; this one shall come by the README's command.
 	onNode(t, "ctr -n k8s.io images ls -q | grep /safeclaw-node-agent: | xargs -r ctr -n k8s.io images rm --sync")
 	onNode(t, "mkdir -p /tmp/release/bin && cp /img/node-agent.tar /tmp/release/bin/ && cd /tmp/release && "+commands[0])
@@ -32,6 +31,12 @@ func install(t *testing.T) {
 		t.Fatalf("%s: %v\n%s", commands[1], err, out)
 	}
 	kubectl(t, "-n", "safeclaw", "rollout", "status", "daemonset/node-agent", "--timeout=10m")
+}
+
+func nodeShell(t *testing.T) {
+	t.Helper()
+	kubectl(t, "apply", "-f", "testdata/node-shell.yaml")
+	kubectl(t, "wait", "--for=condition=Ready", "pod/node-shell", "--timeout=5m")
 }
 
 // onNode runs shell text in the node's own namespaces.
