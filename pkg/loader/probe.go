@@ -64,15 +64,15 @@ func ProbeDeny() error {
 		Instructions: asm.Instructions{
 			// struct bpf_pidns_info { u32 pid, tgid; } as this namespace counts.
 			asm.StoreImm(asm.RFP, -8, 0, asm.DWord),
-			asm.LoadImm(asm.R1, int64(ns.Dev), asm.DWord), //nolint:gosec // G115: a bit pattern
-			asm.LoadImm(asm.R2, int64(ns.Ino), asm.DWord), //nolint:gosec // G115: as above
+			asm.LoadImm(asm.R1, int64(ns.Dev), asm.DWord),
+			asm.LoadImm(asm.R2, int64(ns.Ino), asm.DWord),
 			asm.Mov.Reg(asm.R3, asm.RFP),
 			asm.Add.Imm(asm.R3, -8),
 			asm.Mov.Imm(asm.R4, 8),
 			asm.FnGetNsCurrentPidTgid.Call(),
 			asm.JNE.Imm(asm.R0, 0, "allow"),
 			asm.LoadMem(asm.R1, asm.RFP, -8, asm.Word),
-			asm.JNE.Imm(asm.R1, int32(syscall.Gettid()), "allow"), //nolint:gosec // G115: below 2^22
+			asm.JNE.Imm(asm.R1, int32(syscall.Gettid()), "allow"),
 			asm.Mov.Imm(asm.R0, -int32(syscall.EACCES)),
 			asm.Return(),
 			asm.Mov.Imm(asm.R0, 0).WithSymbol("allow"),
