@@ -63,7 +63,8 @@ func ProbeDeny() error {
 		Name: "safeclaw_probe", Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "file_open", License: "Dual BSD/GPL",
 		Instructions: asm.Instructions{
 			// struct bpf_pidns_info { u32 pid, tgid; } as this namespace counts.
-			asm.StoreImm(asm.RFP, -8, 0, asm.DWord),
+			asm.Mov.Imm(asm.R1, 0),
+			asm.StoreMem(asm.RFP, -8, asm.R1, asm.DWord),
 			asm.LoadImm(asm.R1, int64(ns.Dev), asm.DWord),
 			asm.LoadImm(asm.R2, int64(ns.Ino), asm.DWord),
 			asm.Mov.Reg(asm.R3, asm.RFP),
